@@ -1,0 +1,1 @@
+"""Durable background processes and deferred updates for asyncio, on an actor runtime."""

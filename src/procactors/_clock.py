@@ -1,0 +1,62 @@
+"""Time: the event loop's own clock for durations, one injected wall clock for instants.
+
+Deadlines and sleeps inside the library go by the event loop's clock (`anyio.current_time`), which a
+test can replace by a virtual one; nothing else may ask the operating system for the time. The two
+kinds of number are never mixed: an `Instant` is seconds since 1970 (UTC), a `Deadline` is a reading of
+the loop's clock.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import NewType, Protocol
+
+Instant = NewType("Instant", float)
+"""A moment in wall time: seconds since 1970-01-01T00:00Z."""
+
+Deadline = NewType("Deadline", float)
+"""A moment on the monotonic clock of the running event loop, in seconds."""
+
+
+class Clock(Protocol):
+    """Where a manager or an actor system takes its time from."""
+
+    def wall(self) -> Instant:
+        """Return the wall time now. May be called from any thread."""
+        ...
+
+    def monotonic(self) -> Deadline:
+        """Return the event loop's time now. May be called from any thread."""
+        ...
+
+    def begin_outside(self) -> None:
+        """Note that work has left the loop for a thread or an OS process: time has to wait for it."""
+        ...
+
+    def end_outside(self) -> None:
+        """Note that such work is back in the loop."""
+        ...
+
+
+class SystemClock:
+    """The operating system's clocks, as asyncio and trio use them."""
+
+    def wall(self) -> Instant:
+        """Return the system's wall time."""
+        return Instant(time.time())  # noqa: TID251 - this is the clock
+
+    def monotonic(self) -> Deadline:
+        """Return the system's monotonic time, which asyncio's loops (uvloop too) and trio's count in."""
+        return Deadline(time.monotonic())
+
+    def begin_outside(self) -> None:
+        """Do nothing: real time waits for nobody."""
+
+    def end_outside(self) -> None:
+        """Do nothing: real time waits for nobody."""
+
+
+def to_datetime(instant: float) -> datetime:
+    """Return the instant as an aware datetime in UTC."""
+    return datetime.fromtimestamp(instant, UTC)

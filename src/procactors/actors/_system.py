@@ -1,0 +1,134 @@
+"""An actor system: the root supervisor, the registry, the timers, the dead letters."""
+
+from __future__ import annotations
+
+import random
+from contextvars import Context
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from procactors._clock import Clock, SystemClock
+from procactors.actors._deadletters import DeadLetters
+from procactors.actors._registry import Registry
+from procactors.actors._restart import Strategy
+from procactors.actors._supervisor import ChildOptions, Supervisor
+from procactors.actors._timers import TimerHeap
+from procactors.actors._tree import TreeRow, rows_below
+from procactors.observe import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from anyio.abc import TaskGroup
+
+    from procactors.actors._actor import Actor
+    from procactors.actors._message import Message
+    from procactors.actors._ref import ActorRef
+
+M = TypeVar("M", bound="Message")
+
+
+class ActorSystem:
+    """Holds actors together: `async with ActorSystem() as system: ref = await system.start(...)`.
+
+    Several may live side by side in one event loop. At the end of the block every actor is stopped,
+    the last started first, and no task of the system is left.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "actors",
+        strategy: Strategy = Strategy.ONE_FOR_ONE,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        """Make a system.
+
+        Args:
+            name: Name of its root supervisor.
+            strategy: What the failure of one actor of the root means for the others.
+            clock: Where time comes from; None: the system's clock.
+            rng: Where jitter comes from; None: the system's randomness.
+            observer: Who hears of restarts, dead letters and abandoned actors.
+        """
+        self.name = name
+        self.clock: Clock = clock or SystemClock()
+        self.rng: random.Random = rng or random.SystemRandom()
+        self.observer = observer or Observer()
+        self.registry = Registry()
+        self.timers = TimerHeap(self.clock)
+        self.dead_letters = DeadLetters(self.observer)
+        self.root = Supervisor(name, self, strategy)
+        self._numbers = count(1)
+        self._group: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the root supervisor."""
+        self._group = await anyio.create_task_group().__aenter__()
+        self._group.create_task(self.timers.run(), name=f"{self.name}/timers", context=Context())
+        self._group.create_task(self.root.serve(), name=self.name, context=Context())
+        await self.root.opened()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop every actor, in reverse order of starting. Raises what the block raised, as it is.
+
+        Raises:
+            BaseException: The error that used up the restarts of an actor under a rest-for-one root,
+                if the block itself ended well.
+        """
+        assert self._group is not None
+        with anyio.CancelScope(shield=True):
+            await self.root.close()
+        self._group.cancel_scope.cancel()
+        await self._group.__aexit__(None, None, None)
+        if error is None and self.root.failure is not None:
+            raise self.root.failure.cause
+
+    async def start(
+        self,
+        factory: Callable[[], Actor[M]],
+        *,
+        name: str | None = None,
+        options: ChildOptions = ChildOptions(),
+    ) -> ActorRef[M]:
+        """Start an actor under the root supervisor; see `Supervisor.start`.
+
+        Cancellation: the actor stays; its start goes on.
+        """
+        return await self.root.start(factory, name=name, options=options)
+
+    async def supervise(self, name: str, strategy: Strategy = Strategy.ONE_FOR_ONE) -> Supervisor:
+        """Start a supervisor under the root one; see `Supervisor.supervise`.
+
+        Cancellation: the supervisor stays.
+        """
+        return await self.root.supervise(name, strategy)
+
+    def find(self, name: str) -> ActorRef[Any] | None:
+        """Return a reference to the live actor of that name, if there is one."""
+        cell = self.registry.get(name)
+        return None if cell is None else cell.ref
+
+    def tree(self) -> list[TreeRow]:
+        """Return what lives here now: a row for each supervisor and actor, parents first."""
+        return list(rows_below(self.root))
+
+    def new_name(self, factory: Callable[[], Actor[Any]]) -> str:
+        """Return a free name for an actor made by `factory`."""
+        return f"{getattr(factory, '__name__', type(factory).__name__)}-{next(self._numbers)}"
+
+    def __repr__(self) -> str:
+        """Show name and number of live actors."""
+        return f"<ActorSystem {self.name} of {len(self.registry)}>"

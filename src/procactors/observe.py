@@ -1,0 +1,41 @@
+"""What the library reports about itself while it works.
+
+One method per event, each a no-op here: subclass `Observer` and override what you want to hear. The
+methods are called in the event loop's thread (unless they say otherwise), in the middle of work, so
+they have to be quick and must not raise. Telemetry (`procactors.otel`) is such a subclass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Observer:
+    """Hears what happens inside a manager or an actor system; by default it does nothing."""
+
+    def dead_letter(self, actor: str, kind: str) -> None:
+        """A message of class `kind` could not be delivered to, or was not handled by, `actor`."""
+
+    def actor_restarted(self, actor: str, error: BaseException, delay: float) -> None:
+        """`actor` failed with `error` and starts again after `delay` seconds."""
+
+    def actor_gave_up(self, actor: str, error: BaseException) -> None:
+        """`actor` failed more often than its budget allows and stays down."""
+
+    def actor_abandoned(self, actor: str) -> None:
+        """`actor` ignored stop and cancellation beyond its grace and was left behind."""
+
+    def events_committed(self, events: Sequence[object], seconds: float) -> None:
+        """These `ProcessEvent`s are in the store now; their transaction took `seconds`."""
+
+    def store_retried(self, error: BaseException, delay: float) -> None:
+        """The store failed with `error`; the same write is tried again after `delay` seconds."""
+
+    def loop_blocked(self, seconds: float, step: str | None, stack: str) -> None:
+        """The event loop has not turned for `seconds`. Called in the watchdog's own thread."""
+
+    def thread_abandoned(self, pid: str, step: str) -> None:
+        """A step in a thread went past its end (timeout, cancel) and its thread was left behind."""
