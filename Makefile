@@ -16,6 +16,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/lint-imports --config cycles.toml
 	$(BIN)/python -m pytest $(ARGS)
 
 format: $(VENV)/dev.stamp

@@ -38,6 +38,10 @@ class Clock(Protocol):
         """Note that such work is back in the loop."""
         ...
 
+    def spin(self) -> None:
+        """Hear that a task goes round and round without a rest, and will until time passes."""
+        ...
+
 
 class SystemClock:
     """The operating system's clocks, as asyncio and trio use them."""
@@ -56,7 +60,19 @@ class SystemClock:
     def end_outside(self) -> None:
         """Do nothing: real time waits for nobody."""
 
+    def spin(self) -> None:
+        """Do nothing: real time passes by itself."""
+
 
 def to_datetime(instant: float) -> datetime:
     """Return the instant as an aware datetime in UTC."""
     return datetime.fromtimestamp(instant, UTC)
+
+
+SLACK_S = 0.001
+"""A moment counts as past this much early: timers, clocks and stored times round differently."""
+
+
+def is_past(moment: float | None, now: float) -> bool:
+    """Tell whether a moment (of the same clock as `now`) has come; None never does."""
+    return moment is not None and moment <= now + SLACK_S

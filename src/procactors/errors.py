@@ -15,7 +15,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What went wrong in a process, as data that outlives the program in which it happened.
 
     Attributes:
-        type: Qualified name of the exception's class, as in a traceback.
+        type: Name of the exception's class.
+        module: The module of that class; "" for Python's own.
         message: What the exception said.
         traceback: The traceback as Python prints it; "" if there is none.
         step: The step in which it happened; None outside of steps.
@@ -29,6 +30,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     type: str
     message: str = ""
+    module: str = ""
     traceback: str = ""
     step: str | None = None
     attempt: int | None = None

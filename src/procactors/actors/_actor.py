@@ -31,6 +31,10 @@ class Actor(Generic[M]):
 
     An actor handles one message at a time and is not re-entrant. It runs in a context of its own: it
     does not inherit the context variables of whoever started it.
+
+    An actor that defines `async receive_many(messages)` gets the messages of a lane that wait in one
+    batch, instead of one by one, and returns the replies in their order, or None. If it raises, every
+    asker of the batch gets the error.
     """
 
     lanes: ClassVar[Sequence[Lane]] = (CONTROL, SIGNALS, WORK)
@@ -53,15 +57,18 @@ class Actor(Generic[M]):
         """Hear that `message` has arrived, in a lane before that of the message in hand.
 
         Called at once, in the teller's turn, while `receive` is under way, so that a long one can be
-        cut short (by cancelling a scope, say). It must be quick and must not raise. The message stays
-        in its lane and is received next.
+        cut short (by cancelling a scope, say). It must be quick; raising ends this actor after the
+        message in hand. The urgent message stays in its lane and is received next.
         """
 
     def on_stop_requested(self) -> None:
-        """Hear that a stop was asked for, as `on_urgent` hears of a message."""
+        """Hear that a stop was asked for, as `on_urgent` hears of a message; also during `on_start`."""
 
     async def on_stop(self, reason: Exit) -> None:
-        """Put things away. Runs shielded from cancellation, within the actor's grace."""
+        """Put things away, also after an `on_start` that failed.
+
+        Runs shielded from cancellation, within the actor's grace.
+        """
 
     # What an actor may use.
 
@@ -79,33 +86,59 @@ class Actor(Generic[M]):
         """End after the message in hand, with the exit `Normal`."""
         self._cell.turns.end()
 
-    def take_reply(self) -> ReplySlot[Any] | None:
-        """Take over the reply to the ask in hand, to give it later or let another actor give it.
+    def take_reply(self, *, hand_on: bool = False) -> ReplySlot[Any] | None:
+        """Take over the reply to the ask in hand, to give it later.
 
         None if the message in hand was told, or its reply is taken already. What `receive` returns is
-        then ignored. Who takes a reply has to see that it is given.
+        then ignored. A reply that is not given when this life of the actor ends is an error to its
+        asker: that of the actor, or ActorStoppedError.
+
+        Args:
+            hand_on: Another actor will give the reply, maybe after this one has ended. Who takes it so has
+                to see that it is given.
         """
-        return self._cell.turns.take_reply()
+        return self._cell.turns.take_reply(hand_on=hand_on)
+
+    def take_replies(self, *, hand_on: bool = False) -> list[ReplySlot[Any] | None]:
+        """In `receive_many`: take over the replies of the batch, in its order; None for what was told.
+
+        What `receive_many` returns is then ignored. For the rest see `take_reply`.
+        """
+        return self._cell.turns.take_replies(hand_on=hand_on)
 
     def has_urgent(self) -> bool:
         """Tell whether a message waits in a lane before that of the message in hand."""
         return self._cell.turns.has_urgent()
 
     def watch(self, other: ActorRef[Any]) -> None:
-        """Get a `Terminated` message when `other` has ended for good; at once if it has already."""
-        other.cell.add_watcher(self._cell)
+        """Get a `Terminated` message when `other` has ended for good; at once if it has already.
+
+        Once, however often it is called; a restart of this actor does not end it.
+
+        Raises:
+            KeyError: This actor has no lane "signals".
+        """
+        self._cell.watch(other.cell)
 
     def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any, name: str) -> None:
         """Run `await function(*args)` in a child task; its end comes as a `TaskEnded` message.
 
-        The task is cancelled when the actor ends.
+        The task is cancelled when this life of the actor ends, and its end is not told to the next.
+
+        Raises:
+            ActorStoppedError: This life of the actor is over.
+            KeyError: This actor has no lane "signals".
         """
         self._cell.tasks.spawn(function, args, name)
 
     def set_timer(self, key: str, delay: float, message: M) -> None:
         """Tell this actor `message` in `delay` seconds. A timer with the same key is replaced.
 
-        A timer that was replaced or cancelled is never seen, even if it had fired already.
+        A timer that was replaced or cancelled is never seen, even if it had fired already; nor is one
+        of an earlier life. A full lane has room for it.
+
+        Raises:
+            KeyError: This actor has no lane for the message.
         """
         self._cell.turns.set_timer(key, delay, message)
 

@@ -7,18 +7,18 @@ the error, a told one becomes a dead letter), those behind it stay.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from procactors.actors._envelope import refuse
 from procactors.actors._exit import Abandoned, Cancelled, Exit, Failed, Normal, Stopped
-from procactors.actors._halt import Halt
-from procactors.actors._leave import Leavable, LeftBehindError
+from procactors.actors._life import Life
 from procactors.actors._ref import ActorRef, current_cell
+from procactors.actors._restart import Restart
 from procactors.actors._signals import TaskEnded, Terminated
 from procactors.actors._staged import StagedMailbox
+from procactors.actors._state import CellState
 from procactors.actors._tasks import ChildTasks
 from procactors.actors._turns import Fired, Turns, message_in
 from procactors.errors import ActorStoppedError
@@ -26,67 +26,58 @@ from procactors.errors import ActorStoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anyio import TaskHandle
-
     from procactors.actors._actor import Actor
     from procactors.actors._message import Message
     from procactors.actors._supervisor import ChildOptions, Supervisor
-    from procactors.actors._timers import Timer
-
-
-class CellState(Enum):
-    """What a cell is doing."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    RESTING = "resting"
-    """Between two lives."""
-    STOPPED = "stopped"
 
 
 class Cell:
     """One actor's task, mailbox, name and fate."""
 
     __slots__ = (
-        "_actor", "_drive", "_end", "_factory", "_force_timer", "_handle", "_stop_reason",
-        "_wake_up", "_watchers", "asks", "exit", "halt", "has_started", "name", "options", "ref",
-        "restarts", "started", "state", "supervisor", "system", "tasks", "turns",
+        "_end", "_factory", "_halted", "_life", "_new_actor", "_stop_reason", "_wake_up", "asks", "exit",
+        "has_finished", "has_started", "kind", "name", "options", "ref", "restarts", "started", "state",
+        "supervisor", "system", "tasks", "turns", "watchers", "watching",
     )  # fmt: skip
 
     def __init__(
         self,
-        name: str,
+        name: str | None,
         factory: Callable[[], Actor[Any]],
         options: ChildOptions,
         supervisor: Supervisor,
     ) -> None:
         """Make a cell that will live under `supervisor`; `run` brings it to life."""
-        self.name = name
         self.options = options
         self.supervisor = supervisor
         self.system = supervisor.system
         self.ref: ActorRef[Any] = ActorRef(self)
         self.state = CellState.STARTING
         self.exit: Exit | None = None
-        self.asks: Cell | None = None
-        """Whom this actor waits for, if it has asked somebody."""
+        self.asks: list[Cell] = []
+        """Those whose replies this actor waits for."""
         self.restarts = 0
         self.has_started = False
+        """True once an `on_start` has succeeded."""
+        self.has_finished = False
+        """True once the actor has ended by itself, so that it will not live again."""
         self.started: anyio.Event | None = None
         """Set when the first life has begun, or will never."""
-        self.halt: Halt | None = None
         self._factory = factory
-        self._actor = self._make_actor()
-        self.turns = Turns(StagedMailbox(self._actor.lanes), self.system.clock, self.system.timers)
+        self._new_actor: Actor[Any] | None = self._make_actor()
+        self.kind = type(self._new_actor).__name__
+        self.name = name or self.system.new_name(self.kind)
+        self.turns = Turns(StagedMailbox(self._new_actor.lanes), self.system.clock, self.system.timers)
         self.tasks = ChildTasks(self)
+        self._life: Life | None = None
         self._stop_reason: str | None = None
+        self._halted: anyio.Event | None = None
         self._wake_up: anyio.Event | None = None
-        self._watchers: list[Cell] = []
+        self.watchers: dict[Cell, None] = {}
+        """Who hears of this actor's end, in the order of asking."""
+        self.watching: dict[Cell, None] = {}
+        """Whose ends this actor hears of."""
         self._end: anyio.Event | None = None
-        self._drive: Leavable[Exit] | None = None
-        self._handle: TaskHandle[None] | None = None
-        self._force_timer: Timer | None = None
 
     def _make_actor(self) -> Actor[Any]:
         actor = self._factory()
@@ -96,84 +87,104 @@ class Cell:
     # Life.
 
     async def run(self) -> None:
-        """Live, and live again as long as the supervisor says so. Never raises."""
+        """Live, and live again as long as the supervisor says so. Never raises what an actor raised."""
         current_cell.set(self)
-        while True:
-            end = await self._life()
-            self.state = CellState.RESTING
-            if type(end) is Abandoned or not await self.supervisor.lives_again(self, end):
-                break
-            self.restarts += 1
-            self.turns.is_over = False
-            self._actor = self._make_actor()
-        self._bury(self.supervisor.verdict(self, end))
-        if type(end) is Abandoned:
-            # anyio would notice that scopes of what was left behind were never closed, and take the
-            # whole group down: this task may end only when everything else has.
-            with anyio.CancelScope(shield=True):
-                await self.supervisor.all_else_ended.wait()
-
-    async def _life(self) -> Exit:
-        self._drive = Leavable(self._live())
-        try:
-            end = await self._drive
-        except LeftBehindError:
-            end = Abandoned()
-            self._cancel_force()
-        self._drive = None
-        error = end.error or ActorStoppedError(f"actor {self.name} ended ({end}) before it replied")
-        for item in self.turns.clear():
-            if not refuse(item, error) and isinstance(end, Failed):
-                letter = message_in(item)
-                self.system.dead_letters.add(self.name, letter, "it ended the actor")
-        return end
-
-    async def _live(self) -> Exit:
         end: Exit = Cancelled()
         try:
-            self.state = CellState.STARTING
-            await self._actor.on_start()
-            self.state = CellState.RUNNING
-            self.has_started = True
-            if self.started is not None:
-                self.started.set()
-            if self.restarts:
-                await self.supervisor.restarted(self)
-            await self.turns.serve(self._actor)
-            end = self._good_end()
+            end = await self._live()
+            while type(end) is not Abandoned and await self.supervisor.lives_again(self, end):
+                self.restarts += 1
+                self.state = CellState.STARTING
+                end = await self._live()
+        finally:
+            self._bury(self.supervisor.verdict(self, end))
+        if type(end) is Abandoned:
+            await self.supervisor.outlast_all_else()
+
+    async def _live(self) -> Exit:
+        try:
+            actor, self._new_actor = self._new_actor or self._make_actor(), None
         except Exception as error:  # noqa: BLE001 - an end is data
-            end = Failed(error)
-        except anyio.get_cancelled_exc_class():
-            pass
-        self.state = CellState.STOPPING
-        with anyio.CancelScope(shield=True):
-            end = await self._put_away(end)
-        self._cancel_force()
+            end: Exit = Failed(error)
+        else:
+            self._life = Life(self, actor)
+            end = await self._life.run()
+            self.has_finished = self._life.is_finished
+            self._life = None
+        self.settle(end)
+        self.turns.clear(self._error_of(end))
+        self.asks.clear()
+        self.state = CellState.RESTING
         return end
 
-    def _good_end(self) -> Exit:
+    def note_running(self) -> None:
+        """Note that `on_start` is done."""
+        self.state = CellState.RUNNING
+        self.has_started = True
+        if self.started is not None:
+            self.started.set()
+            self.started = None
+        self.supervisor.siblings.advance()
+
+    def good_end(self) -> Exit:
+        """Return the exit of a life that ended because it was over."""
         if self._stop_reason is not None:
             return Stopped(self._stop_reason)
-        return Normal() if self.halt is None else Stopped("an actor it depends on restarts")
+        return Normal() if self._halted is None else Stopped("an actor that it may depend on restarts")
 
-    async def _put_away(self, end: Exit) -> Exit:
-        grace_s = self.options.grace_s
-        if len(self.tasks):
-            await self.tasks.cancel_all(grace_s)
-        try:
-            with anyio.move_on_after(grace_s):
-                await self._actor.on_stop(end)
-        except Exception as error:  # noqa: BLE001 - an end is data
-            return end if isinstance(end, Failed) else Failed(error)
-        return end
+    def settle(self, end: Exit) -> None:
+        """Give up what was in hand when the life ended: askers get the error, a told message dies."""
+        for item in self.turns.drop_in_hand():
+            if not refuse(item, self._error_of(end)):
+                self.system.dead_letters.add(self.name, message_in(item), "the actor ended while handling it")
 
-    async def rest_before_restart(self, delay: float) -> bool:
-        """Wait for `delay` seconds; False if a stop came meanwhile."""
-        self._wake_up = anyio.Event()
+    def _error_of(self, end: Exit) -> BaseException:
+        return end.error or ActorStoppedError(f"actor {self.name} ended ({end}) before it replied")
+
+    # Between two lives.
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether those that were started later may depend on it."""
+        return self.state is CellState.RUNNING
+
+    async def halt_life(self) -> None:
+        """End this life but not for good, and return when it has ended; a temporary one ends for good."""
+        if self.is_stopping or self.options.restart is Restart.TEMPORARY:
+            await self.end_for_good("an actor that it may depend on restarts")
+        elif self.state not in {CellState.RESTING, CellState.STOPPED}:
+            if self._halted is None:
+                self._halted = anyio.Event()
+                self._end_life()
+            await self._halted.wait()
+
+    def was_halted(self) -> bool:
+        """Tell whether the life that has just ended was halted, and let those know that wait for it."""
+        halted, self._halted = self._halted, None
+        if halted is None:
+            return False
+        halted.set()
+        return True
+
+    async def rest(self, delay: float) -> bool:
+        """Wait for `delay` seconds and then for those it may depend on; False if a stop came meanwhile."""
         with anyio.move_on_after(delay):
-            await self._wake_up.wait()
-        self._wake_up = None
+            while not self.is_stopping:
+                await self._woken()
+        siblings = self.supervisor.siblings
+        while not self.is_stopping and not siblings.is_turn_of(self):
+            with siblings.waiting(self):
+                await self._woken()
         return not self.is_stopping
+
+    async def _woken(self) -> None:
+        self._wake_up = anyio.Event()
+        await self._wake_up.wait()
+
+    def wake(self) -> None:
+        """Let a resting cell look whether to live."""
+        if self._wake_up is not None:
+            self._wake_up.set()
 
     # Messages.
 
@@ -184,20 +195,27 @@ class Cell:
         else:
             self._return_to_sender(item, "the actor has stopped")
 
-    def add_watcher(self, watcher: Cell) -> None:
-        """Tell `watcher` of the end."""
+    def signal(self, message: Message) -> None:
+        """Tell the actor something that must not fail; one that has ended does not need it any more."""
         if self.exit is None:
-            self._watchers.append(watcher)
+            self.turns.deliver_always(message, message)
+
+    def watch(self, other: Cell) -> None:
+        """Hear of the end of `other`."""
+        self.turns.mailbox.check_lane(Terminated)
+        if other.exit is not None:
+            self.signal(Terminated(other.name, other.exit))
         else:
-            signal = Terminated(self.name, self.exit)
-            watcher.deliver(signal, signal)
+            other.watchers[self] = None
+            self.watching[other] = None
 
-    @property
-    def kind(self) -> str:
-        """The name of the actor's class."""
-        return type(self._actor).__name__
+    def check_living(self) -> None:
+        """Raise ActorStoppedError unless a life of this actor is on, and not at its end."""
+        if self.state not in {CellState.STARTING, CellState.RUNNING}:
+            problem = f"actor {self.name} is {self.state.value}; it can start no task"
+            raise ActorStoppedError(problem)
 
-    # Stop, in growing severity.
+    # The end.
 
     @property
     def is_stopping(self) -> bool:
@@ -206,67 +224,25 @@ class Cell:
 
     def request_stop(self, reason: str) -> None:
         """Stop soon and for good; with force when the grace is over."""
-        if self.is_stopping or self.exit is not None:
-            return
-        self._stop_reason = reason
-        self._end_life()
-        if self.halt is not None:
-            self.halt.end(to_live=False)
-        if self._wake_up is not None:
-            self._wake_up.set()
+        if not self.is_stopping and self.exit is None:
+            self._stop_reason = reason
+            self._end_life()
+            self.wake()
 
     def _end_life(self) -> None:
         self.turns.end()
-        self._actor.on_stop_requested()
-        self._cancel_force()
-        self._force_timer = self.system.timers.after(self.options.grace_s, self._force)
-
-    def _force(self) -> None:
-        """Cancel the actor; if even that does not help within two more graces, abandon it."""
-        if self._drive is not None and self._handle is not None:
-            self._handle.cancel()
-            self._force_timer = self.system.timers.after(2 * self.options.grace_s, self._leave)
-
-    def _leave(self) -> None:
-        if self._drive is not None:
-            self._drive.leave()
+        if self._life is not None:
+            self._life.end_soon()
 
     def abandon(self) -> None:
         """Leave the actor behind now: it never runs again, and its exit is `Abandoned`."""
-        self._leave()
-
-    def _cancel_force(self) -> None:
-        if self._force_timer is not None:
-            self._force_timer.cancel()
-            self._force_timer = None
+        if self._life is not None:
+            self._life.leave()
 
     async def end_for_good(self, reason: str) -> None:
         """Stop, and wait for the end."""
         self.request_stop(reason)
         await self.ended()
-
-    async def halt_life(self) -> None:
-        """End this life but not for good, and return when it has ended; see `resume`."""
-        if self.exit is None and self.halt is None and not self.is_stopping:
-            self.halt = Halt()
-            self._end_life()
-            if self._wake_up is not None:
-                self._wake_up.set()
-            await self.halt.is_resting()
-
-    async def resume(self) -> None:
-        """Live again after `halt_life`, and return when the new life has begun."""
-        if self.halt is not None and not self.is_stopping:
-            self.started = anyio.Event()
-            self.halt.end(to_live=True)
-            self.halt = None
-            await self.started.wait()
-
-    def hold(self, handle: TaskHandle[None]) -> None:
-        """Keep the handle of the task in which `run` runs."""
-        self._handle = handle
-
-    # The end.
 
     async def ended(self) -> Exit:
         """Wait for the end, and return it."""
@@ -279,18 +255,23 @@ class Cell:
     def _bury(self, end: Exit) -> None:
         self.state = CellState.STOPPED
         self.exit = end
-        self._cancel_force()
         self.system.registry.remove(self)
-        self.supervisor.forget(self)
         for item in self.turns.mailbox.drain():
             self._return_to_sender(item, "the actor stopped before it came to it")
-        signal = Terminated(self.name, end)
-        for watcher in self._watchers:
-            watcher.deliver(signal, signal)
-        self._watchers.clear()
-        for event in (self._end, self.started):
+        self._tell_watchers(Terminated(self.name, end))
+        for event in (self._end, self.started, self._halted):
             if event is not None:
                 event.set()
+        self.supervisor.forget(self)
+
+    def _tell_watchers(self, signal: Terminated) -> None:
+        for watcher in tuple(self.watchers):
+            del watcher.watching[self]
+            watcher.signal(signal)
+        self.watchers.clear()
+        for other in self.watching:
+            del other.watchers[self]
+        self.watching.clear()
 
     def _return_to_sender(self, item: Any, reason: str) -> None:
         if type(item) in {Fired, Terminated, TaskEnded}:

@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+from procactors.actors._host import was_cancelled
+from procactors.errors import ActorError
+
 
 class Exit(msgspec.Struct, frozen=True):
     """How it ended; one of the subclasses."""
@@ -50,3 +53,18 @@ class Failed(Exit, frozen=True):
 
 class Abandoned(Exit, frozen=True):
     """It ignored stop and cancellation, was left behind, and will never run again."""
+
+
+def exit_by(error: BaseException) -> Exit:
+    """Return the exit of what `error` ended, an `Exception` or the loop's cancellation.
+
+    A cancellation counts as one only if somebody asked for it. A `CancelledError` that comes out of a
+    cancelled future on which it waited is a failure as any other.
+    """
+    if isinstance(error, Exception):
+        return Failed(error)
+    if was_cancelled():
+        return Cancelled()
+    stray = ActorError("CancelledError, though nobody cancelled it: something that it awaited was cancelled")
+    stray.__cause__ = error
+    return Failed(stray)

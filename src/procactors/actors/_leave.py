@@ -3,16 +3,19 @@
 Cancellation asks; a coroutine that catches it and goes on can't be made to end, and the task that runs
 it would never end either. `Leavable` stands between the two: it drives the coroutine by hand, so that
 `leave()` can stop driving it. The task goes on with what comes after; the coroutine never runs again,
-not even its `finally` blocks: what ignored cancellation is not to be trusted with its own end.
+not even its `finally` blocks: what ignored cancellation is not to be trusted with its own end. The
+tasks of task groups that it had open are cancelled, shielded or not.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from procactors.actors._host import host_task, tasks_below
+
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Coroutine, Generator
 
 T = TypeVar("T")
@@ -42,10 +45,12 @@ class Leavable(Generic[T]):
             self._is_left = True
             if self._task is not None:
                 self._task.cancel()
+                for task in tasks_below(self._task):
+                    task.cancel()
 
     def __await__(self) -> Generator[Any, Any, T]:
         """Drive the coroutine. Raises LeftBehindError after `leave`."""
-        self._task = _current_task()
+        self._task = host_task()
         coroutine = self._coroutine
         resume, argument = coroutine.send, None
         while True:
@@ -77,10 +82,3 @@ def _keep_for_ever(coroutine: object) -> None:
     everything and loops would then never let the program end.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # not asyncio's loop
-        return None

@@ -20,7 +20,8 @@ M_contra = TypeVar("M_contra", bound=Message, contravariant=True)
 DEFAULT_ASK_TIMEOUT_S = 5.0
 
 current_cell: ContextVar[Cell | None] = ContextVar("procactors_current_cell", default=None)
-"""The actor in whose own task this code runs; None elsewhere, also in an actor's child tasks."""
+"""The actor for whose turn this code runs: in its own task, or in a task group that it opened itself.
+None elsewhere, also in the tasks that it spawned, which it does not wait for."""
 
 
 class ActorRef(Generic[M_contra]):
@@ -43,7 +44,8 @@ class ActorRef(Generic[M_contra]):
         To an actor that has ended it becomes a dead letter.
 
         Raises:
-            MailboxFullError: The lane of the message is full, or has no room for tells.
+            MailboxFullError: The lane of the message is full.
+            KeyError: The actor has no lane of the name that the message's class gives.
         """
         self.cell.deliver(message, message)
 
@@ -62,7 +64,9 @@ class ActorRef(Generic[M_contra]):
             AskTimeoutError: No reply came in time. A request that has not begun by then never will.
             ActorStoppedError: The actor has ended, or ended before it replied.
             AskCycleError: The actor is itself waiting for the asker, so it could never reply.
-            MailboxFullError: The lane is full and lets nobody wait.
+            MailboxFullError: The lane is full and lets nobody wait; or it coalesces, and a newer message
+                replaced this one.
+            KeyError: The actor has no lane of the name that the request's class gives.
             Exception: Whatever the actor raised, or refused with.
 
         Cancellation: safe; a request that has not begun is dropped.
@@ -70,15 +74,13 @@ class ActorRef(Generic[M_contra]):
         cell = self.cell
         asker = current_cell.get()
         if asker is None:
-            return await _ask(cell, request, timeout)
+            return await _ask(cell, request, timeout, None)
         _refuse_cycle(asker, cell)
-        if timeout is not None and asker.turns.asks_until is not None:
-            timeout = min(timeout, asker.turns.asks_until - cell.system.clock.monotonic())
-        asker.asks = cell
+        asker.asks.append(cell)
         try:
-            return await _ask(cell, request, timeout)
+            return await _ask(cell, request, timeout, asker.turns.asks_until)
         finally:
-            asker.asks = None
+            asker.asks.remove(cell)
 
     def stop(self, reason: str = "") -> None:
         """Ask the actor to stop. A stop overtakes every message that waits.
@@ -102,17 +104,17 @@ class ActorRef(Generic[M_contra]):
 
 
 def _refuse_cycle(asker: Cell, target: Cell) -> None:
-    waits: Cell | None = target
-    path = [asker.name]
-    while waits is not None:
-        path.append(waits.name)
-        if waits is asker:
-            problem = f"{' -> '.join(path)}: each would wait for the next for ever"
+    chains = [[asker, target]]  # each waits for the one after it
+    while chains:
+        chain = chains.pop()
+        if chain[-1] is asker:
+            names = " -> ".join(cell.name for cell in chain)
+            problem = f"{names}: each would wait for the next for ever"
             raise AskCycleError(problem)
-        waits = waits.asks
+        chains.extend([*chain, asked] for asked in chain[-1].asks)
 
 
-async def _ask(cell: Cell, request: Request[Reply], timeout: float | None) -> Reply:
+async def _ask(cell: Cell, request: Request[Reply], timeout: float | None, until: float | None) -> Reply:
     slot: ReplySlot[Reply] = ReplySlot()
     if timeout is None:
         await _send(cell, Envelope(request, slot, None), None)
@@ -122,7 +124,11 @@ async def _ask(cell: Cell, request: Request[Reply], timeout: float | None) -> Re
         problem = f"actor {cell.name} did not answer {type(request).__name__} within {timeout:g} s"
         slot.give_up(AskTimeoutError(problem))
 
-    deadline = cell.system.clock.monotonic() + timeout
+    now = cell.system.clock.monotonic()
+    deadline = now + timeout
+    if until is not None and until < deadline:
+        deadline = until
+        timeout = max(0.0, until - now)
     timer = cell.system.timers.at(deadline, expire)  # a cancel scope would cost more than all the rest
     try:
         await _send(cell, Envelope(request, slot, deadline), timeout)

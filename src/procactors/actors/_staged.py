@@ -7,7 +7,7 @@ capacity and says what happens when it is full.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from procactors.actors._envelope import Envelope
 from procactors.errors import MailboxFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from procactors.actors._message import Message
 
@@ -67,11 +67,15 @@ class _Queue:
         self.lane = lane
         self.index = index
         self.items = _NOTHING
-        self.keyed: dict[Any, Any] | None = {} if lane.overflow is Overflow.COALESCE else None
+        # A plain dict finds its first key ever more slowly while it is emptied from the front.
+        self.keyed: OrderedDict[Any, Any] | None = (
+            OrderedDict() if lane.overflow is Overflow.COALESCE else None
+        )
         self.peak = 0
         self.refused = 0
 
-    def __len__(self) -> int:
+    @property
+    def depth(self) -> int:
         return len(self.items) if self.keyed is None else len(self.keyed)
 
     @property
@@ -81,7 +85,7 @@ class _Queue:
     def take(self) -> Any:
         if self.keyed is None:
             return self.items.popleft()
-        return self.keyed.pop(next(iter(self.keyed)))
+        return self.keyed.popitem(last=False)[1]
 
     def take_all(self) -> list[Any]:
         if self.keyed is None:
@@ -91,6 +95,13 @@ class _Queue:
             taken = list(self.keyed.values())
             self.keyed.clear()
         return taken
+
+    def discard(self, is_stale: Callable[[Any], bool]) -> None:
+        if self.keyed is None:
+            self.items = deque(item for item in self.items if not is_stale(item)) if self.items else _NOTHING
+        else:
+            for key in [key for key, item in self.keyed.items() if is_stale(item)]:
+                del self.keyed[key]
 
 
 class StagedMailbox:
@@ -118,17 +129,19 @@ class StagedMailbox:
         self.taken_lane = 0
         """Index of the lane from which the last item was taken."""
 
-    def put(self, item: Any, message: Message) -> int:
+    def put(self, item: Any, message: Message, *, always: bool = False) -> int:
         """Add `item` (the message itself, or its envelope) and return the index of its lane.
+
+        What the runtime itself tells (`always`) finds room even in a full lane.
 
         Raises:
             MailboxFullError: The lane is full.
             KeyError: The mailbox has no lane of the name that the message's class gives.
         """
-        queue = self._by_type.get(type(message)) or self._queue_of(message)
+        queue = self._by_type.get(type(message)) or self._queue_of(type(message))
         if queue.keyed is not None:
             self._replace(queue, item, message)
-        elif len(queue.items) >= queue.lane.capacity:
+        elif len(queue.items) >= queue.lane.capacity and not always:
             queue.refused += 1
             problem = f"lane {queue.lane.name} is full ({queue.lane.capacity}): {type(message).__name__}"
             raise MailboxFullError(problem)
@@ -141,14 +154,18 @@ class StagedMailbox:
             self._consumer = None
         return queue.index
 
-    def _queue_of(self, message: Message) -> _Queue:
+    def _queue_of(self, kind: type[Message]) -> _Queue:
         for queue in self._queues:
-            if queue.lane.name == message.lane:
-                self._by_type[type(message)] = queue
+            if queue.lane.name == kind.lane:
+                self._by_type[kind] = queue
                 return queue
         names = ", ".join(queue.lane.name for queue in self._queues)
-        problem = f"{type(message).__name__} wants lane {message.lane!r}; there are: {names}"
+        problem = f"{kind.__name__} travels in lane {kind.lane!r}, but this mailbox has only: {names}"
         raise KeyError(problem)
+
+    def check_lane(self, kind: type[Message]) -> None:
+        """Raise KeyError if there is no lane for messages of class `kind`."""
+        self._queue_of(kind)
 
     def _replace(self, queue: _Queue, item: Any, message: Message) -> None:
         assert queue.keyed is not None
@@ -161,7 +178,7 @@ class StagedMailbox:
 
     def has_room(self, message: Message) -> bool:
         """Tell whether `put` would take `message` now."""
-        queue = self._by_type.get(type(message)) or self._queue_of(message)
+        queue = self._by_type.get(type(message)) or self._queue_of(type(message))
         return queue.keyed is not None or len(queue.items) < queue.lane.capacity
 
     async def room(self, message: Message) -> None:
@@ -170,7 +187,7 @@ class StagedMailbox:
         Raises:
             MailboxFullError: The lane is full and does not let anyone wait.
         """
-        queue = self._by_type.get(type(message)) or self._queue_of(message)
+        queue = self._by_type.get(type(message)) or self._queue_of(type(message))
         while queue.is_full:
             if queue.lane.overflow is Overflow.FAIL:
                 queue.refused += 1
@@ -195,7 +212,7 @@ class StagedMailbox:
     def take_lane(self) -> list[Any]:
         """Take everything from the most urgent lane that holds any; [] if none does."""
         for queue in self._queues:
-            if depth := len(queue):
+            if depth := queue.depth:
                 queue.peak = max(queue.peak, depth)
                 if self._room is not None:
                     self._make_room()
@@ -225,13 +242,21 @@ class StagedMailbox:
         while batch := self.take_lane():
             yield from batch
 
+    def discard(self, is_stale: Callable[[Any], bool]) -> None:
+        """Take out the items that are stale, unhandled."""
+        for queue in self._queues:
+            queue.peak = max(queue.peak, queue.depth)
+            queue.discard(is_stale)
+        if self._room is not None:
+            self._make_room()
+
     def has_before(self, index: int) -> bool:
         """Tell whether a lane more urgent than lane `index` holds anything."""
-        return any(len(queue) for queue in self._queues[:index])
+        return any(queue.depth for queue in self._queues[:index])
 
     def __len__(self) -> int:
         """Return how many messages wait in all lanes."""
-        return sum(len(queue) for queue in self._queues)
+        return sum(queue.depth for queue in self._queues)
 
     def __bool__(self) -> bool:
         """Tell whether anything waits."""
@@ -240,11 +265,11 @@ class StagedMailbox:
     def statistics(self) -> tuple[LaneStatistics, ...]:
         """Return how each lane stands, the most urgent first."""
         return tuple(
-            LaneStatistics(queue.lane.name, len(queue), max(queue.peak, len(queue)), queue.refused)
+            LaneStatistics(queue.lane.name, queue.depth, max(queue.peak, queue.depth), queue.refused)
             for queue in self._queues
         )
 
     def __repr__(self) -> str:
         """Show the lanes and their depths."""
-        depths = ", ".join(f"{queue.lane.name}: {len(queue)}" for queue in self._queues)
+        depths = ", ".join(f"{queue.lane.name}: {queue.depth}" for queue in self._queues)
         return f"<StagedMailbox {depths}>"

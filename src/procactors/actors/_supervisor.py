@@ -17,6 +17,7 @@ import msgspec
 from procactors.actors._cell import Cell
 from procactors.actors._exit import Abandoned, Exit, Failed, Stopped
 from procactors.actors._restart import Backoff, Budget, Restart, RestartLog, Strategy
+from procactors.actors._siblings import Siblings
 from procactors.errors import ActorStoppedError
 
 if TYPE_CHECKING:
@@ -55,37 +56,54 @@ class Supervisor:
 
     group: TaskGroup
 
-    def __init__(self, name: str, system: ActorSystem, strategy: Strategy) -> None:
-        """Make a supervisor that `serve` brings to life."""
+    def __init__(
+        self, name: str, system: ActorSystem, strategy: Strategy, parent: Supervisor | None = None
+    ) -> None:
+        """Make a supervisor, below `parent` if there is one, that `serve` brings to life."""
         self.name = name
         self.system = system
         self.strategy = strategy
         self.failure: Failed | None = None
-        self.all_else_ended = anyio.Event()
-        self._children: dict[str, Cell | Supervisor] = {}
+        self._parent = parent
+        self.siblings: Siblings = Siblings(strategy, parent.siblings if parent is not None else None)
+        """Its children, among each other."""
         self._logs: dict[str, RestartLog] = {}
-        self._restarting = anyio.Lock()
         self._open = anyio.Event()
         self._closing = anyio.Event()
+        self._all_else_ended = anyio.Event()
         self._closed = anyio.Event()
         self._has_abandoned = False
 
     # Life.
 
     async def serve(self) -> None:
-        """Hold the task group open until `close`. Never raises."""
+        """Hold the task group open until `close`."""
         try:
             async with anyio.create_task_group() as self.group:
-                self._open.set()
-                await self._closing.wait()
-                with anyio.CancelScope(shield=True):
-                    for child in reversed(tuple(self._children.values())):
-                        await child.end_for_good("its supervisor closes")
-                self.all_else_ended.set()
+                try:
+                    self._open.set()
+                    await self._closing.wait()
+                    with anyio.CancelScope(shield=True):
+                        for child in reversed(self.children()):
+                            await child.end_for_good("its supervisor closes")
+                finally:
+                    self._all_else_ended.set()
         except BaseExceptionGroup as errors:
             self._raise_unless_left_behind(errors)
         finally:
             self._closed.set()
+            if self._parent is not None:
+                self._parent.forget(self)
+
+    async def outlast_all_else(self) -> None:
+        """Wait until all else here has ended, in a task whose coroutine was left behind.
+
+        anyio will notice that scopes of the coroutine were never closed, and take the whole group down:
+        such a task may end only when nothing else is left in it.
+        """
+        self._has_abandoned = True
+        with anyio.CancelScope(shield=True):
+            await self._all_else_ended.wait()
 
     def _raise_unless_left_behind(self, errors: BaseExceptionGroup[BaseException]) -> None:
         """Let pass what anyio says of tasks whose coroutine was abandoned within open scopes."""
@@ -102,10 +120,6 @@ class Supervisor:
         self._closing.set()
         await self._closed.wait()
 
-    async def end_for_good(self, _reason: str) -> None:
-        """Close, as a child of another supervisor."""
-        await self.close()
-
     # Children.
 
     async def start(
@@ -120,14 +134,15 @@ class Supervisor:
         Raises:
             Exception: Whatever `on_start` raised; the actor is gone then.
             ValueError: A live actor has that name.
-            ActorStoppedError: This supervisor is closing.
+            ActorStoppedError: This supervisor is closing, or the actor was stopped while it started.
 
         Cancellation: the actor stays; its start goes on.
         """
-        cell = self._launch(factory, name, options)
-        cell.started = anyio.Event()
-        await cell.started.wait()
-        if cell.exit is not None:
+        started = anyio.Event()
+        cell = self._launch(factory, name, options, started)
+        await started.wait()
+        if not cell.has_started:
+            assert cell.exit is not None
             problem = f"actor {cell.name} ended while it started: {cell.exit}"
             raise cell.exit.error or ActorStoppedError(problem)
         return cell.ref
@@ -147,36 +162,63 @@ class Supervisor:
         """
         return self._launch(factory, name, options).ref
 
-    def _launch(self, factory: Callable[[], Actor[M]], name: str | None, options: ChildOptions) -> Cell:
-        if self._closing.is_set() or not self._open.is_set():
-            problem = f"supervisor {self.name} is not open; no actor can be started"
-            raise ActorStoppedError(problem)
-        cell = Cell(name or self.system.new_name(factory), factory, options, self)
-        self.system.registry.add(cell)
-        self._children[cell.name] = cell
-        handle = self.group.create_task(cell.run(), name=cell.name, context=Context())
-        cell.hold(handle)
+    def _launch(
+        self,
+        factory: Callable[[], Actor[M]],
+        name: str | None,
+        options: ChildOptions,
+        started: anyio.Event | None = None,
+    ) -> Cell:
+        self._check_open()
+        cell = Cell(name, factory, options, self)
+        cell.started = started
+        self.siblings.add(cell)
+        try:
+            self.system.registry.add(cell)
+        except ValueError:
+            self.siblings.remove(cell)
+            raise
+        self.group.create_task(cell.run(), name=cell.name, context=Context())
         return cell
 
+    def _check_open(self) -> None:
+        if self._closing.is_set() or not self._open.is_set():
+            problem = f"supervisor {self.name} is not open; nothing can be started under it"
+            raise ActorStoppedError(problem)
+
     async def supervise(self, name: str, strategy: Strategy = Strategy.ONE_FOR_ONE) -> Supervisor:
-        """Start a supervisor below this one and return it."""
-        child = Supervisor(name, self.system, strategy)
-        self._children[name] = child
+        """Start a supervisor below this one and return it.
+
+        Under rest-for-one it is halted and resumed in its place like an actor: its permanent children live
+        again, its temporary ones have ended. If it fails, this one fails too under rest-for-one, and
+        goes on without it under one-for-one.
+
+        Raises:
+            ValueError: There is a child of that name.
+            ActorStoppedError: This supervisor is closing.
+
+        Cancellation: the supervisor stays.
+        """
+        self._check_open()
+        child = Supervisor(name, self.system, strategy, self)
+        self.siblings.add(child)
         self.group.create_task(child.serve(), name=name, context=Context())
         await child.opened()
         return child
 
     def children(self) -> tuple[Cell | Supervisor, ...]:
         """Return the live children in the order in which they were started."""
-        return tuple(self._children.values())
+        return self.siblings.all()
 
-    # What a cell asks of its supervisor.
+    # What a child asks of its supervisor.
 
-    def forget(self, cell: Cell) -> None:
+    def forget(self, child: Cell | Supervisor) -> None:
         """Drop a child that has ended for good."""
-        self._has_abandoned = self._has_abandoned or type(cell.exit) is Abandoned
-        self._children.pop(cell.name, None)
-        self._logs.pop(cell.name, None)
+        self.siblings.remove(child)
+        self._logs.pop(child.name, None)
+        if isinstance(child, Supervisor) and child.failure and self.strategy is Strategy.REST_FOR_ONE:
+            self._fail(child.failure.cause, child.name)
+        self.siblings.advance()
 
     def verdict(self, cell: Cell, end: Exit) -> Exit:
         """Return the final exit of a cell that will not live again, and report it."""
@@ -191,63 +233,61 @@ class Supervisor:
 
     async def lives_again(self, cell: Cell, end: Exit) -> bool:
         """Decide whether `cell` gets another life, and return when it is time for it."""
-        if cell.halt is not None:
-            return await cell.halt.rest()
-        if not self._may_restart(cell, end):
+        was_halted = cell.was_halted()
+        if cell.is_stopping or cell.has_finished or self._closing.is_set():
             return False
+        if was_halted and (cell.has_started or not isinstance(end, Failed)):
+            return await cell.rest(0)
+        if not isinstance(end, Failed) or not cell.has_started:
+            return False
+        delay = self._delay_after(cell, end)
+        if delay is None:
+            return False
+        await self.siblings.halt_after(cell)
+        return await cell.rest(delay)
+
+    def _delay_after(self, cell: Cell, end: Failed) -> float | None:
+        """Return the seconds until the next life of a cell that failed; None if there is none."""
+        if cell.options.restart is Restart.TEMPORARY:
+            return None
         log = self._logs.setdefault(cell.name, RestartLog(cell.options.budget))
         number = log.record(self.system.clock.monotonic())
         if number is None:
             if self.strategy is Strategy.REST_FOR_ONE:
-                self._fail(cell, end)
-            return False
-        assert isinstance(end, Failed)
+                self._fail(end.cause, cell.name)
+            return None
         delay = cell.options.backoff.delay(number, self.system.rng.random())
         _log.warning("actor %s failed and restarts in %.3f s", cell.name, delay, exc_info=end.cause)
         self.system.observer.actor_restarted(cell.name, end.cause, delay)
-        if self.strategy is Strategy.REST_FOR_ONE:
-            await self._halt_after(cell)
-        return await cell.rest_before_restart(delay)
+        return delay
 
-    def _may_restart(self, cell: Cell, end: Exit) -> bool:
-        return (
-            isinstance(end, Failed)
-            and cell.has_started
-            and cell.options.restart is Restart.PERMANENT
-            and not cell.is_stopping
-            and not self._closing.is_set()
-        )
-
-    async def _halt_after(self, cell: Cell) -> None:
-        async with self._restarting:
-            for child in reversed(self._started_after(cell)):
-                if isinstance(child, Cell):
-                    await child.halt_life()
-                else:
-                    await child.stop_children("a supervisor beside it restarts")
-
-    def _started_after(self, cell: Cell) -> list[Cell | Supervisor]:
-        names = list(self._children)
-        later = names[names.index(cell.name) + 1 :] if cell.name in self._children else []
-        return [self._children[name] for name in later]
-
-    async def stop_children(self, reason: str) -> None:
-        """Stop all children for good, the last started first; others may be started then."""
-        for child in reversed(self.children()):
-            await child.end_for_good(reason)
-
-    async def restarted(self, cell: Cell) -> None:
-        """Let those that were halted because `cell` failed live again, in order."""
-        if self.strategy is Strategy.REST_FOR_ONE:
-            for child in self._started_after(cell):
-                if isinstance(child, Cell):
-                    await child.resume()
-
-    def _fail(self, cell: Cell, end: Exit) -> None:
-        assert isinstance(end, Failed)
-        self.failure = Failed(end.cause, gave_up=True)
-        _log.critical("supervisor %s fails: %s used up its restarts", self.name, cell.name)
+    def _fail(self, cause: BaseException, child: str) -> None:
+        self.failure = Failed(cause, gave_up=True)
+        _log.critical("supervisor %s fails: %s used up its restarts", self.name, child)
         self._closing.set()
+
+    # As a child of another supervisor.
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether those that were started later may depend on it."""
+        return self.siblings.is_up
+
+    async def halt_life(self) -> None:
+        """Let no child live until `wake`, and return when none does."""
+        assert self._parent is not None
+        self._parent.siblings.note_waiting(self)
+        await self.siblings.halt_all()
+
+    def wake(self) -> None:
+        """Let the children live again, if they were halted."""
+        self.siblings.resume()
+
+    async def end_for_good(self, _reason: str) -> None:
+        """Close."""
+        await self.close()
+
+    # The end.
 
     @property
     def exit(self) -> Exit | None:
@@ -258,4 +298,4 @@ class Supervisor:
 
     def __repr__(self) -> str:
         """Show name and children."""
-        return f"<Supervisor {self.name} of {len(self._children)}>"
+        return f"<Supervisor {self.name} of {len(self.siblings)}>"

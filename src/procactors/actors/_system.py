@@ -70,18 +70,33 @@ class ActorSystem:
 
     async def __aenter__(self) -> Self:
         """Start the root supervisor."""
-        self._group = await anyio.create_task_group().__aenter__()
-        self._group.create_task(self.timers.run(), name=f"{self.name}/timers", context=Context())
-        self._group.create_task(self.root.serve(), name=self.name, context=Context())
-        await self.root.opened()
+        if self._group is not None:
+            problem = "an actor system is entered once; make another"
+            raise RuntimeError(problem)
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.create_task(self._serve(), name=self.name, context=Context())
+        try:
+            await self.root.opened()
+        except BaseException as error:  # cancelled: nobody will call `__aexit__`
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
         return self
+
+    async def _serve(self) -> None:
+        # What cancels the block must not cancel what lives in it: that is stopped, in order, at its end.
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as group:
+                group.create_task(self.timers.run(), name=f"{self.name}/timers")
+                await self.root.serve()
+                group.cancel_scope.cancel()
 
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> bool | None:
         """Stop every actor, in reverse order of starting. Raises what the block raised, as it is.
 
         Raises:
@@ -91,10 +106,15 @@ class ActorSystem:
         assert self._group is not None
         with anyio.CancelScope(shield=True):
             await self.root.close()
-        self._group.cancel_scope.cancel()
-        await self._group.__aexit__(None, None, None)
+        try:
+            is_handled = await self._group.__aexit__(kind, error, traceback)
+        except BaseExceptionGroup as errors:
+            if error is not None:
+                return False
+            raise _first_of(errors) from None
         if error is None and self.root.failure is not None:
             raise self.root.failure.cause
+        return is_handled
 
     async def start(
         self,
@@ -125,10 +145,19 @@ class ActorSystem:
         """Return what lives here now: a row for each supervisor and actor, parents first."""
         return list(rows_below(self.root))
 
-    def new_name(self, factory: Callable[[], Actor[Any]]) -> str:
-        """Return a free name for an actor made by `factory`."""
-        return f"{getattr(factory, '__name__', type(factory).__name__)}-{next(self._numbers)}"
+    def new_name(self, kind: str) -> str:
+        """Return a free name for an actor of class `kind`."""
+        while self.registry.get(name := f"{kind}-{next(self._numbers)}") is not None:
+            pass
+        return name
 
     def __repr__(self) -> str:
         """Show name and number of live actors."""
         return f"<ActorSystem {self.name} of {len(self.registry)}>"
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """Return the first error in a group of groups: nobody has to catch groups because of actors."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

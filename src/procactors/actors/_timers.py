@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _COMPACT_ABOVE = 64
 
+_SLACK_S = 1e-6
+"""A sleep may end this much before its timer's moment, by rounding; with virtual time it would for ever."""
+
 
 class Timer:
     """A call that is due at some moment, unless it is cancelled before."""
@@ -69,25 +72,30 @@ class TimerHeap:
             self._cancelled = 0
 
     async def run(self) -> None:
-        """Serve the timers until cancelled."""
-        while True:
-            self._fire_due()
-            self._changed = anyio.Event()
-            if not self._heap:
-                self._looks_again_at = float("inf")
-                await self._changed.wait()
-                continue
-            self._looks_again_at = self._heap[0].when
-            delay = self._looks_again_at - self._clock.monotonic()
-            with anyio.move_on_after(max(0.0, delay)):
-                await self._changed.wait()
+        """Serve the timers until cancelled. What is left then is called at once: somebody may wait for it."""
+        try:
+            while True:
+                self._fire_until(self._clock.monotonic() + _SLACK_S)
+                await self._next_due()
+        finally:
+            self._fire_until(float("inf"))
 
-    def _fire_due(self) -> None:
-        while self._heap and self._heap[0].when <= self._clock.monotonic():
+    async def _next_due(self) -> None:
+        self._changed = anyio.Event()
+        if not self._heap:
+            self._looks_again_at = float("inf")
+            await self._changed.wait()
+            return
+        self._looks_again_at = self._heap[0].when
+        with anyio.move_on_after(max(0.0, self._looks_again_at - self._clock.monotonic())):
+            await self._changed.wait()
+
+    def _fire_until(self, now: float) -> None:
+        while self._heap and self._heap[0].when <= now:
             timer = heapq.heappop(self._heap)
             callback, timer.callback = timer.callback, None
             if callback is None:
-                self._cancelled = max(0, self._cancelled - 1)
+                self._cancelled -= 1
             else:
                 callback()
 

@@ -31,7 +31,7 @@ class TreeRow(msgspec.Struct, frozen=True):
         expired: Asks dropped because nobody waited for them any more.
         restarts: Lives after the first.
         tasks: Child tasks that are running.
-        waits_for: Name of the actor whose reply it waits for; "" if it waits for none.
+        waits_for: Names of the actors whose replies it waits for; "" if it waits for none.
     """
 
     name: str
@@ -73,5 +73,5 @@ def _row(cell: Cell, depth: int) -> TreeRow:
         expired=turns.expired,
         restarts=cell.restarts,
         tasks=len(cell.tasks),
-        waits_for="" if cell.asks is None else cell.asks.name,
+        waits_for=", ".join(asked.name for asked in cell.asks),
     )

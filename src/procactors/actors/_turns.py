@@ -7,15 +7,17 @@ Other tasks of the event loop get their turn after each batch, not after each me
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from anyio.lowlevel import checkpoint
 
 from procactors.actors._envelope import Envelope, ReplySlot
 from procactors.actors._message import Refusal
+from procactors.actors._signals import TaskEnded
 from procactors.errors import AskTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from procactors._clock import Clock
     from procactors.actors._actor import Actor
@@ -43,32 +45,39 @@ class Turns:
     """The actor's turns: what it handles now, and what comes next."""
 
     __slots__ = (
-        "_actor", "_clock", "_fired", "_heap", "_lane", "_slot", "asks_until", "current",
-        "current_since", "expired", "handled", "is_over", "mailbox",
+        "_actor", "_clock", "_fired", "_gives_replies", "_heap", "_lane", "_slot", "_taken", "asks_until",
+        "current", "current_since", "expired", "handled", "hook_error", "is_over", "mailbox",
     )  # fmt: skip
 
     def __init__(self, mailbox: StagedMailbox, clock: Clock, heap: TimerHeap) -> None:
-        """Take messages from `mailbox`; the actor comes with `serve`."""
+        """Take messages from `mailbox`; the actor comes with `begin`."""
         self.mailbox = mailbox
         self.current: Any = None
         """The item in hand: a message, an envelope, or a list of them."""
         self.current_since = 0.0
         self.asks_until: float | None = None
-        """The deadline of the ask in hand, which its own asks inherit."""
+        """The deadline of what is in hand, which the actor's own asks inherit; None if it has none."""
         self.handled = 0
         self.expired = 0
         self.is_over = False
         """Set to end `serve` before the next message."""
+        self.hook_error: Exception | None = None
+        """What the actor raised where it must not raise, in another's turn."""
         self._actor: Actor[Any] | None = None
         self._clock = clock
         self._heap = heap
+        self._gives_replies = True
         self._lane = 0
         self._slot: ReplySlot[Any] | None = None
+        self._taken: WeakSet[ReplySlot[Any]] | None = None
         self._fired: dict[str, Fired] = {}
+
+    def begin(self, actor: Actor[Any]) -> None:
+        """Begin the life of `actor`."""
+        self._actor = actor
 
     async def serve(self, actor: Actor[Any]) -> None:
         """Hand messages to `actor` until `is_over`; raises what it raises."""
-        self._actor = actor
         if hasattr(actor, "receive_many"):
             await self._serve_batches(actor.receive_many)
         else:
@@ -77,7 +86,7 @@ class Turns:
     async def _serve_singly(self, actor: Actor[Any]) -> None:
         mailbox, receive, now = self.mailbox, actor.receive, self._clock.monotonic
         take = mailbox.take
-        while True:
+        while not self.is_over:
             await mailbox.arrival()
             for _ in range(_BATCH):
                 if self.is_over:
@@ -100,11 +109,10 @@ class Turns:
                 self.current = None
             else:
                 await checkpoint()
-            if self.is_over:
-                return
 
     async def _answer(self, envelope: Envelope, receive: Callable[[Any], Any]) -> None:
         if self._is_void(envelope):
+            self.handled -= 1
             return
         self._slot = envelope.slot
         self.asks_until = envelope.deadline
@@ -116,7 +124,7 @@ class Turns:
 
     async def _serve_batches(self, receive_many: Callable[[list[Any]], Any]) -> None:
         mailbox = self.mailbox
-        while True:
+        while not self.is_over:
             await mailbox.arrival()
             if self.is_over:
                 return
@@ -125,13 +133,19 @@ class Turns:
                 continue
             self.current = items
             self.current_since = self._clock.monotonic()
+            self.asks_until = _latest_deadline(items)
+            self._lane = mailbox.taken_lane
             self.handled += len(items)
+            self._gives_replies = True
             replies = await receive_many([message_in(item) for item in items])
-            if replies is not None:
+            if self._gives_replies:
+                replies = replies if replies is not None else [None] * len(items)
                 for item, reply in zip(items, replies, strict=True):
                     if type(item) is Envelope:
                         _reply(item.slot, reply)
-            self.current = None
+            self.current = self.asks_until = None
+            if mailbox:
+                await checkpoint()
 
     def _is_void(self, item: Any) -> bool:
         """Tell whether an item must not be handled any more, and settle it if so."""
@@ -142,7 +156,9 @@ class Turns:
                 item.slot.fail(AskTimeoutError())
                 return True
         elif type(item) is Fired:
-            return self._fired.pop(item.key, None) is not item
+            if self._fired.get(item.key) is not item:
+                return True
+            del self._fired[item.key]
         return False
 
     # In the middle of a turn.
@@ -151,22 +167,55 @@ class Turns:
         """Put an item into the mailbox; the actor hears at once if it is more urgent than its work."""
         lane = self.mailbox.put(item, message)
         if lane < self._lane and self.current is not None and self._actor is not None:
-            self._actor.on_urgent(message)
+            self.call_hook(self._actor.on_urgent, message)
+
+    def deliver_always(self, item: Any, message: Message) -> None:
+        """Do the same for what the runtime itself tells: a full lane does not refuse it."""
+        lane = self.mailbox.put(item, message, always=True)
+        if lane < self._lane and self.current is not None and self._actor is not None:
+            self.call_hook(self._actor.on_urgent, message)
+
+    def call_hook(self, hook: Callable[..., None], *args: Any) -> None:
+        """Call the actor in another's turn; if it raises, that is the actor's failure, not the other's."""
+        try:
+            hook(*args)
+        except Exception as error:  # noqa: BLE001 - an end is data
+            self.hook_error = error
+            self.end()
 
     def has_urgent(self) -> bool:
         """Tell whether a message more urgent than the one in hand waits, or the end does."""
         return self.is_over or self.mailbox.has_before(self._lane)
 
-    def take_reply(self) -> ReplySlot[Any] | None:
+    def take_reply(self, *, hand_on: bool) -> ReplySlot[Any] | None:
         """Hand out the reply slot of the ask in hand, once."""
         slot, self._slot = self._slot, None
+        if slot is not None and not hand_on:
+            self._note_taken(slot)
         return slot
 
+    def take_replies(self, *, hand_on: bool) -> list[ReplySlot[Any] | None]:
+        """Hand out the reply slots of the batch in hand, in its order; None for what was told."""
+        items = self.current if isinstance(self.current, list) else []
+        self._gives_replies = False
+        slots = [item.slot if type(item) is Envelope else None for item in items]
+        for slot in slots:
+            if slot is not None and not hand_on:
+                self._note_taken(slot)
+        return slots
+
+    def _note_taken(self, slot: ReplySlot[Any]) -> None:
+        if self._taken is None:
+            self._taken = WeakSet()
+        self._taken.add(slot)
+
     def set_timer(self, key: str, delay: float, message: Message) -> None:
-        """Deliver `message` in `delay` seconds unless the key is set again or cancelled."""
+        """Deliver `message` in `delay` seconds unless the key is set again, cancelled, or the life ends."""
+        self.mailbox.check_lane(type(message))
         self.cancel_timer(key)
-        fired = self._fired[key] = Fired(key, message)
-        fired.timer = self._heap.after(delay, lambda: self.deliver(fired, message))
+        if self._actor is not None:
+            fired = self._fired[key] = Fired(key, message)
+            fired.timer = self._heap.after(delay, lambda: self.deliver_always(fired, message))
 
     def cancel_timer(self, key: str) -> None:
         """Make the timer of this key void."""
@@ -181,13 +230,39 @@ class Turns:
         self.is_over = True
         self.mailbox.wake()
 
-    def clear(self) -> Iterable[Any]:
-        """Forget actor and timers, and return what was in hand."""
+    def drop_in_hand(self) -> list[Any]:
+        """Forget what was in hand when the life ended, and return it."""
+        items = self.current if isinstance(self.current, list) else [self.current]
+        self.current = self._slot = self.asks_until = None
+        return [item for item in items if item is not None]
+
+    def clear(self, error: BaseException) -> None:
+        """End the life: nothing of it is left for the next but the messages of others.
+
+        Replies that were taken and not given are answered with `error`.
+        """
+        self._actor = self.hook_error = None
+        self.is_over = False
         for key in tuple(self._fired):
             self.cancel_timer(key)
-        items = self.current if isinstance(self.current, list) else [self.current]
-        self.current = self._slot = self.asks_until = self._actor = None
-        return [item for item in items if item is not None]
+        for slot in tuple(self._taken or ()):
+            slot.fail(error)
+        self._taken = None
+        self.mailbox.discard(_is_of_one_life)
+
+
+def _is_of_one_life(item: Any) -> bool:
+    return type(item) in {Fired, TaskEnded}
+
+
+def _latest_deadline(items: list[Any]) -> float | None:
+    """Return when the last asker of a batch gives up; None if there is something without a deadline."""
+    latest = float("-inf")
+    for item in items:
+        if type(item) is not Envelope or item.deadline is None:
+            return None
+        latest = max(latest, item.deadline)
+    return latest
 
 
 def message_in(item: Any) -> Any:

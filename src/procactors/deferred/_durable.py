@@ -1,0 +1,33 @@
+"""Durable updates: not run here, but kept somewhere from which a process does them, even after a crash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from procactors.deferred._stage import Stage
+
+if TYPE_CHECKING:
+    from procactors.deferred._level import Level
+    from procactors.deferred._rounds import Entry
+    from procactors.deferred._shared import Shared
+
+
+async def keep_all(level: Level, shared: Shared) -> None:
+    """Have those kept that wait in `level` and are not tied to an open transaction.
+
+    Raises:
+        Exception: What keeping one raised; it and those after it stay in the queue.
+
+    Cancellation: those that are not kept yet stay in the queue.
+    """
+    entries = level.take(_is_to_keep)
+    for index, entry in enumerate(entries):
+        try:
+            await shared.keep(entry.update)
+        except BaseException:
+            level.put_back(entries[index:], Stage.POSTSEND)
+            raise
+
+
+def _is_to_keep(entry: Entry) -> bool:
+    return entry.durable and (entry.tie is None or not (entry.tie.is_waiting or entry.tie.is_dropped))

@@ -1,0 +1,175 @@
+"""One level of nesting: the root of a scope, or what belongs to one running update.
+
+A level holds what waits in it, by stage. What is added while an update runs goes into the level of
+that update; what must not run there moves up to the level it came from. Levels may be added to from
+any thread: one lock, shared by the levels of a scope, guards their queues.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from procactors.deferred._rounds import StageQueue
+from procactors.deferred._stage import Stage
+from procactors.deferred._updates import MergeableUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from procactors.deferred._queue import DeferredUpdates
+    from procactors.deferred._rounds import Entry
+    from procactors.deferred._shared import Shared
+    from procactors.deferred._tie import Tie
+
+_STAGES = (int(Stage.PRESEND), int(Stage.POSTSEND))
+
+CURRENT: ContextVar[tuple[DeferredUpdates, Level] | None] = ContextVar("procactors_deferred", default=None)
+"""The queue, and its innermost level, of the code that runs; None outside of any scope."""
+
+
+class Level:
+    """What waits at one level, and for whom."""
+
+    __slots__ = ("_has_ties", "_queues", "depth", "is_closed", "owner", "parent", "shared", "stage")
+
+    def __init__(
+        self, shared: Shared, parent: Level | None = None, owner: Any = None, stage: int = 0
+    ) -> None:
+        """Make an empty level.
+
+        Args:
+            shared: What the levels of its scope share.
+            parent: The level in which `owner` was; None for the root.
+            owner: The update whose level it is; None for the root.
+            stage: The stage in progress; 0 for the root.
+        """
+        self.shared = shared
+        self.parent = parent
+        self.owner = owner
+        self.stage = stage
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.is_closed = False
+        self._queues: tuple[StageQueue, StageQueue] | None = None
+        self._has_ties = False
+
+    def add(self, entry: Entry, stage: int) -> None:
+        """Add `entry` for `stage`, or the stage in progress if that is later.
+
+        If the level has ended meanwhile, the entry goes to the nearest that has not.
+
+        Raises:
+            Exception: What `merge` raised; the level is as before.
+        """
+        with self.shared.lock:
+            level = self
+            while level.is_closed and level.parent is not None:
+                level = level.parent
+            level.put(entry, stage)
+
+    def put(self, entry: Entry, stage: int) -> None:
+        """Add `entry` here; the lock is held."""
+        if self._queues is None:
+            self._queues = (StageQueue(), StageQueue())
+        if entry.tie is not None:
+            self._has_ties = True
+        if self._queues[max(stage, self.stage) - 1].add(entry):
+            self.shared.counts.merged += 1
+
+    def move_up(self, active: int) -> int:
+        """Move what is not ready to the parent: mergeables, and what is for a stage after `active`.
+
+        Returns:
+            How many were moved.
+
+        Raises:
+            Exception: What `merge` raised; that entry is gone.
+        """
+        moved = 0
+        if self.parent is None or self._queues is None:
+            return moved
+        with self.shared.lock:
+            for stage, queue in zip(_STAGES, self._queues, strict=True):
+                for entry in queue.take(_is_any if stage > active else _is_mergeable):
+                    self.parent.add(entry, stage)
+                    moved += 1
+        return moved
+
+    def claim(self, stage: int, park: Callable[[Entry, Tie], None]) -> list[Entry]:
+        """Take out what waits for `stage`, in the order in which it has to run.
+
+        What is tied to an open transaction goes to `park`; what is tied to one that was rolled back is
+        left out.
+
+        Raises:
+            Exception: What `merge` raised when an update whose transaction has committed was merged.
+        """
+        if self._queues is None:
+            return []
+        with self.shared.lock:
+            queue = self._queues[stage - 1]
+            if self._has_ties:
+                self._untie(queue, park)
+            return queue.claim()
+
+    def _untie(self, queue: StageQueue, park: Callable[[Entry, Tie], None]) -> None:
+        settled = StageQueue()
+        try:
+            for entry in queue.take(_is_any):
+                tie = entry.tie
+                if tie is not None and tie.is_waiting:
+                    park(entry, tie)
+                elif tie is None or not tie.is_dropped:
+                    entry.tie = None
+                    settled.add(entry)
+                else:
+                    self.shared.counts.cancelled += 1
+        finally:
+            queue.put_back(settled.claim())
+
+    def put_back(self, entries: Iterable[Entry], stage: int) -> None:
+        """Put entries that were claimed for `stage` but not run before the others."""
+        with self.shared.lock:
+            if self._queues is None:
+                self._queues = (StageQueue(), StageQueue())
+            self._queues[stage - 1].put_back(entries)
+
+    def take(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
+        """Take out those for which `wanted(entry)` is true, PRESEND first."""
+        with self.shared.lock:
+            return [entry for queue in self._queues or () for entry in queue.take(wanted)]
+
+    def close(self) -> None:
+        """End this level; what it still holds moves up."""
+        with self.shared.lock:
+            self.is_closed = True
+            if self._queues is not None and self.parent is not None:
+                for stage, queue in zip(_STAGES, self._queues, strict=True):
+                    for entry in queue.take(_is_any):
+                        self.parent.add(entry, stage)
+
+    def pending(self, stage: int) -> list[Entry]:
+        """Return what waits for `stage`, or at all (0), in the order of adding."""
+        with self.shared.lock:
+            queues = self._queues or ()
+            chosen = queues if stage == Stage.ALL else queues[stage - 1 : stage]
+            return [entry for queue in chosen for entry in queue if not is_dropped(entry)]
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        if self._has_ties:
+            return len(self.pending(Stage.ALL))
+        return sum(len(queue) for queue in self._queues or ())
+
+
+def is_dropped(entry: Entry) -> bool:
+    """Tell whether the transaction it was tied to has been rolled back."""
+    return entry.tie is not None and entry.tie.is_dropped
+
+
+def _is_any(_: Entry) -> bool:
+    return True
+
+
+def _is_mergeable(entry: Entry) -> bool:
+    return isinstance(entry.update, MergeableUpdate)

@@ -1,0 +1,42 @@
+"""Who deferred an update: the place in the program's text, for logs and errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """A line of the program.
+
+    Attributes:
+        file: Path of the source file.
+        line: Number of the line, from 1.
+        function: Qualified name of the function it is in.
+    """
+
+    file: str
+    line: int
+    function: str
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Origin:
+        """Return the line that `frame` is at."""
+        code = frame.f_code
+        return cls(code.co_filename, frame.f_lineno, code.co_qualname)
+
+    def __str__(self) -> str:
+        """Return it as an editor's link."""
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+def name_of(update: Any) -> str:
+    """Return what to call an update in a log: its function's name or its class's."""
+    function = getattr(update, "function", None)
+    if function is not None:
+        return getattr(function, "__qualname__", None) or type(function).__qualname__
+    return type(update).__qualname__

@@ -1,0 +1,349 @@
+"""The queue of one scope: what is deferred there, and when it runs.
+
+MediaWiki's DeferredUpdates, one per scope instead of one per program. The rules of order, nesting and
+failure are in `_runner.py`, those of transaction rounds in `_attempt.py`; here is what users call.
+Every method works on the level of nesting that the caller is in: inside an update its own, else the
+root. The queue runs in the task that calls `run`; who calls it, and when, is for others to say.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from procactors.deferred._attempt import TransactionRound, refuse_recursion
+from procactors.deferred._durable import keep_all
+from procactors.deferred._exclusive import Exclusive
+from procactors.deferred._leftovers import discard, hand_over
+from procactors.deferred._level import CURRENT, Level
+from procactors.deferred._opportunity import Opportunity, enqueue_big
+from procactors.deferred._origin import name_of
+from procactors.deferred._parking import Parking
+from procactors.deferred._report import Report
+from procactors.deferred._rounds import Entry
+from procactors.deferred._runner import Run
+from procactors.deferred._shared import Shared
+from procactors.deferred._stage import Stage
+from procactors.deferred._tie import tie_to
+from procactors.deferred._transactions import transactions_of
+from procactors.deferred._updates import CallableUpdate
+from procactors.errors import NoDeferredScopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import FrameType
+
+    from procactors.deferred._updates import Update
+    from procactors.deferred._wake import Wake
+
+_STAGES = frozenset({Stage.PRESEND, Stage.POSTSEND})
+_ZERO = Report()
+
+
+class DeferredUpdates:
+    """What one scope has deferred: a request, a step, a script."""
+
+    __slots__ = (
+        "__weakref__", "_is_closed", "_opportunity", "_parking", "_reported", "_root", "_shared", "_turn",
+        "big_queue_size", "opportunistic",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        transactions: Any = None,
+        *,
+        manager: Any = None,
+        enqueue: Callable[[Any, Any], Any] | None = None,
+        opportunistic: bool = False,
+        big_queue_size: int = 100,
+        keep: Callable[[Any], Any] | None = None,
+        presentable: Callable[[Exception], bool] | None = None,
+    ) -> None:
+        """Make an empty queue.
+
+        Args:
+            transactions: The database in whose transactions the updates run: a `Transactions`, or an
+                object that has an adapter. None: there is none.
+            manager: Who takes processes, by `await manager.start(process, data)`.
+            enqueue: `await enqueue(process, data)`, instead of the manager's `start`.
+            opportunistic: Whether whoever schedules this queue runs it whenever that is allowed.
+            big_queue_size: How many updates may wait behind an open transaction before those that can
+                become processes do.
+            keep: `await keep(update)` keeps an update that was deferred with `durable=True`.
+            presentable: Tells whether an error may be shown to the client; the first such error of a
+                `run(Stage.PRESEND)` is raised by it. None: no error may.
+        """
+        self.opportunistic = opportunistic
+        self.big_queue_size = big_queue_size
+        if enqueue is None and manager is not None:
+            enqueue = manager.start
+        adapter = None if transactions is None else transactions_of(transactions)
+        self._shared = Shared(TransactionRound(adapter), enqueue, keep, presentable)
+        self._root = Level(self._shared)
+        self._opportunity = Opportunity()
+        self._parking = Parking(self._root, self._shared, self._opportunity)
+        self._turn = Exclusive()
+        self._is_closed = False
+        self._reported = _ZERO
+
+    # Deferring.
+
+    def add(
+        self,
+        update: Update,
+        stage: Stage = Stage.POSTSEND,
+        *,
+        after_commit: Any = None,
+        always: bool = False,
+        durable: bool = False,
+    ) -> None:
+        """Defer `update`. Never blocks; may be called from any thread.
+
+        Inside an update it goes into the queue of that update, and for the stage in progress if that is
+        later than `stage`.
+
+        Args:
+            update: What to run: an object with `run()`, plain or async.
+            stage: When to run it.
+            after_commit: A database; if it has an open transaction, the update has to wait for its
+                commit, and is dropped if it rolls back.
+            always: Whether to run it even if what the scope is around fails.
+            durable: Whether to have it kept for a process to do instead of running it here.
+
+        Raises:
+            NoDeferredScopeError: The scope has ended.
+            DeferredError: `durable` is asked for and there is nobody to keep it.
+            Exception: What `merge` raised; the queue is as before.
+        """
+        frame = sys._getframe(1)  # noqa: SLF001 - the caller's line
+        self.put(update, stage, frame, after_commit, always=always, durable=durable)
+
+    def add_callable(
+        self,
+        function: Callable[[], Any],
+        stage: Stage = Stage.POSTSEND,
+        *,
+        cancel_on_rollback: Iterable[Any] = (),
+    ) -> None:
+        """Defer a call of `function()`, plain or async; see `add` and `CallableUpdate`.
+
+        Raises:
+            NoDeferredScopeError: The scope has ended.
+        """
+        update = CallableUpdate(function, cancel_on_rollback=cancel_on_rollback)
+        self.put(update, stage, sys._getframe(1))  # noqa: SLF001 - the caller's line
+
+    def put(
+        self,
+        update: Update,
+        stage: Stage,
+        frame: FrameType,
+        after_commit: Any = None,
+        *,
+        always: bool = False,
+        durable: bool = False,
+    ) -> None:
+        """Defer `update` as `add` does, on behalf of the line that `frame` is at."""
+        if self._is_closed:
+            problem = f"{name_of(update)} can't be deferred: its scope has ended"
+            raise NoDeferredScopeError(problem)
+        if stage not in _STAGES:
+            problem = f"an update is deferred to PRESEND or POSTSEND, not to {stage!r}"
+            raise ValueError(problem)
+        if durable:
+            self._shared.require_keeper()
+        tie = None if after_commit is None else tie_to(after_commit)
+        context = copy_context()
+        level = self._level()
+        level.add(Entry(update, context, frame.f_code, frame.f_lineno, tie, always, durable), stage)
+        if level.owner is None:
+            self._opportunity.rouse(self)
+
+    # Running.
+
+    async def run(self, stage: Stage = Stage.ALL) -> Report:
+        """Run what waits, up to `stage`, until nothing is left, in the calling task.
+
+        The failure of an update is logged, rolled back, counted and reported, and stops no other.
+        Outside of updates only one task runs a queue at a time; a second one waits.
+
+        Args:
+            stage: PRESEND, POSTSEND (which includes what PRESEND has left), or ALL.
+
+        Returns:
+            What came of the updates; outside of updates, of all since the report before.
+
+        Raises:
+            IllegalRecursionError: The caller is, or was added by, an update that is not round-defining.
+            Exception: The first presentable error, after everything has run, if `stage` is PRESEND.
+            Exception: What a `merge` raised when an update moved up; what was claimed is lost, logged.
+
+        Cancellation: the update in progress is rolled back; those that had no turn stay in the queue.
+        """
+        level = self._level()
+        run = Run(self, self._shared, self._parking)
+        before = self._shared.counts.since(_ZERO)
+        if level.owner is not None:
+            refuse_recursion(level.owner)
+            await run.process(level, stage)
+        else:
+            try:
+                async with self._turn:
+                    await run.process(level, stage)
+            finally:
+                self._opportunity.make_up(self)
+        if run.presentable is not None and stage == Stage.PRESEND:
+            raise run.presentable
+        return self.take_report() if level.owner is None else self._shared.counts.since(before)
+
+    async def attempt(self, update: Update) -> None:
+        """Run `update` at once in a round of its own, as `run` would, but raise what it raises.
+
+        For updates that run others themselves, which have to be round-defining. Nothing is rolled back:
+        who catches the error has to see to the round that is still open. What the update defers belongs
+        to the caller.
+
+        Raises:
+            RoundPendingError: A round is open or changes are pending; the update was not run.
+            Exception: What the update or its commit raised.
+
+        Cancellation: the round is still open.
+        """
+        await self._shared.round.attempt(update)
+
+    async def try_opportunistic_run(self) -> bool:
+        """Run everything if updates are allowed to run now; tell whether they were.
+
+        They are not inside an update, while prevented, while another task runs them, and while a
+        transaction is open. In the last case a big queue hands those that can become processes on.
+
+        Raises:
+            Exception: What making or handing on a process raised.
+
+        Cancellation: as for `run`.
+        """
+        if self._level().owner is not None or self._opportunity.prevented:
+            return False
+        if self._turn.is_held:
+            self._opportunity.is_missed = True
+            return False
+        if not self._shared.round.is_in_transaction():
+            await self.run()
+            return True
+        if len(self._root) >= self.big_queue_size and self._shared.can_enqueue:
+            await enqueue_big(self._root, self._shared)
+        self._opportunity.watch(self, self._shared)
+        return False
+
+    @contextmanager
+    def prevent_opportunistic(self) -> Iterator[None]:
+        """Let `try_opportunistic_run` run nothing within the block. Blocks nest; `run` is not affected."""
+        self._opportunity.prevented += 1
+        try:
+            yield
+        finally:
+            self._opportunity.prevented -= 1
+
+    async def persisted(self) -> None:
+        """Have the durable updates kept that are not tied to an open transaction, and wait for it.
+
+        Raises:
+            Exception: What keeping one raised; it and those after it stay in the queue.
+
+        Cancellation: those that are not kept yet stay in the queue.
+        """
+        await keep_all(self._level(), self._shared)
+
+    # The end.
+
+    def clear(self) -> None:
+        """Forget what waits here."""
+        self._level().take(lambda _: True)
+        if self._level().owner is None:
+            self._shared.parked.clear()
+
+    def discard(self, reason: str, *, even_always: bool = False) -> int:
+        """Drop what waits, log it with its origin and `reason`, and return how many that was.
+
+        What was added with `always=True` stays unless `even_always` is true.
+        """
+        return discard(self._root, self._shared, reason, even_always=even_always)
+
+    async def hand_over(self, rescue: Callable[[Any], Any] | None = None) -> int:
+        """Part with what has not run: as processes, to `rescue`, or into the log with its origin.
+
+        Args:
+            rescue: Gets each update that can't become a process; may be async; returns true if it has
+                taken the update.
+
+        Returns:
+            How many nobody took.
+
+        Cancellation: what was not handed over is logged.
+        """
+        return await hand_over(self._root, self._shared, rescue)
+
+    def close(self) -> None:
+        """Refuse further updates from now on."""
+        self._is_closed = True
+
+    # Questions.
+
+    def pending_count(self) -> int:
+        """Return how many updates wait here; a merged one counts once."""
+        level = self._level()
+        return len(level) + (len(self._shared.parked) if level.owner is None else 0)
+
+    def pending(self, stage: Stage = Stage.ALL) -> list[Update]:
+        """Return the updates that wait here for `stage`, in the order of adding."""
+        level = self._level()
+        entries = level.pending(stage)
+        if level.owner is None and stage != Stage.PRESEND:
+            entries += self._shared.parked
+        return [entry.update for entry in entries]
+
+    @property
+    def depth(self) -> int:
+        """How many updates the caller is nested in, by runs; 0 outside."""
+        return self._level().depth
+
+    @property
+    def in_round(self) -> bool:
+        """True while a transaction round that an update has opened is open."""
+        return self._shared.round.owner is not None
+
+    def take_report(self) -> Report:
+        """Return what was counted since the last report."""
+        report = self._shared.counts.since(self._reported)
+        self._reported += report
+        return report
+
+    # For those who schedule it.
+
+    def on_ready(self, wake: Wake | None) -> None:
+        """Call `wake(self)` whenever there may be something to run; None: not any more."""
+        self._opportunity.wake = wake
+
+    @contextmanager
+    def as_current(self) -> Iterator[DeferredUpdates]:
+        """Make this the queue that `defer` means within the block."""
+        token = CURRENT.set((self, self._root))
+        try:
+            yield self
+        finally:
+            CURRENT.reset(token)
+
+    def _level(self) -> Level:
+        place = CURRENT.get()
+        if place is None or place[0] is not self:
+            return self._root
+        level = place[1]
+        while level.is_closed and level.parent is not None:
+            level = level.parent
+        return level
+
+    def __repr__(self) -> str:
+        """Show how much waits."""
+        return f"<DeferredUpdates pending={len(self._root)} parked={len(self._shared.parked)}>"

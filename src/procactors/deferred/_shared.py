@@ -1,0 +1,85 @@
+"""What the levels and the runs of one scope share.
+
+It refers to no level and no queue, so that a scope that nobody uses any more is gone at once.
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from procactors.deferred._report import Counts
+from procactors.deferred._transactions import called
+from procactors.errors import DeferredError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procactors.deferred._attempt import TransactionRound
+    from procactors.deferred._rounds import Entry
+    from procactors.deferred._updates import EnqueueableUpdate
+
+
+class Shared:
+    """The state of a scope beside its queues, and its ways out."""
+
+    __slots__ = ("_enqueue", "_keep", "_presentable", "counts", "interrupted", "lock", "parked", "round")
+
+    def __init__(
+        self,
+        transaction_round: TransactionRound,
+        enqueue: Callable[[Any, Any], Any] | None,
+        keep: Callable[[Any], Any] | None,
+        presentable: Callable[[Exception], bool] | None,
+    ) -> None:
+        """Begin with nothing done. The arguments are those of `DeferredUpdates`."""
+        self.lock = RLock()
+        """Guards the queues of all levels: updates may be added from any thread."""
+        self.counts = Counts()
+        self.round = transaction_round
+        self.parked: dict[Entry, None] = {}
+        """Updates whose turn came while the transaction they are tied to was open."""
+        self.interrupted: list[Entry] = []
+        """Updates whose run was cancelled."""
+        self._enqueue = enqueue
+        self._keep = keep
+        self._presentable = presentable
+
+    def is_presentable(self, error: Exception) -> bool:
+        """Tell whether `error` is one that a client may be shown."""
+        return self._presentable is not None and self._presentable(error)
+
+    @property
+    def can_enqueue(self) -> bool:
+        """True if there is somebody who takes processes."""
+        return self._enqueue is not None
+
+    def require_keeper(self) -> None:
+        """Raise DeferredError if there is nobody who keeps durable updates."""
+        if self._keep is None:
+            problem = "durable=True needs keep=..., which a process manager brings along"
+            raise DeferredError(problem)
+
+    async def enqueue(self, update: EnqueueableUpdate) -> None:
+        """Hand `update` on as a process.
+
+        Raises:
+            Exception: What making or handing on the process raised.
+        """
+        process, data = update.as_process()
+        await self.enqueue_made(process, data)
+
+    async def enqueue_made(self, process: Any, data: Any) -> None:
+        """Hand a process on."""
+        if self._enqueue is None:
+            problem = "there is no manager and no enqueue=... that a process could be handed to"
+            raise DeferredError(problem)
+        await called(self._enqueue, process, data)
+        self.counts.enqueued += 1
+
+    async def keep(self, update: Any) -> None:
+        """Have `update` kept, durably, for a process to do."""
+        self.require_keeper()
+        assert self._keep is not None
+        await called(self._keep, update)
+        self.counts.enqueued += 1

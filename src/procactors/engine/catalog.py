@@ -1,0 +1,62 @@
+"""The steps that this manager can run: resolved, their services found, their signatures read. Once each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from procactors.errors import InvalidDefinitionError, StepNotResolvableError
+from procactors.executors.call import PreparedStep, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from procactors.model.definition import Process
+    from procactors.model.step import Step
+
+_KEPT = 4096
+
+
+class Catalog:
+    """Prepares steps, and remembers them and what could not be prepared."""
+
+    def __init__(self, services: Mapping[str, Any], modules: Sequence[str]) -> None:
+        """Offer these services, and resolve references in these modules."""
+        self.services = services
+        self.modules = tuple(modules)
+        self._prepared: dict[int, PreparedStep] = {}
+        self.refused: dict[str, str] = {}
+        """References that can't be run here, and why."""
+
+    def prepared(self, step: Step) -> PreparedStep:
+        """Return the step, ready to be called.
+
+        Raises:
+            StepNotResolvableError: Its reference is not known here.
+            InvalidDefinitionError: A service is missing, or the code can't be called as a step.
+        """
+        found = self._prepared.get(id(step))
+        if found is None or found.step is not step:
+            if len(self._prepared) >= _KEPT:
+                self._prepared.clear()
+            found = self._prepared[id(step)] = prepare(step, self.services, self.modules)
+        return found
+
+    def check(self, plan: Process) -> None:
+        """Prepare all steps of a plan; raises as `prepared` does."""
+        for step in plan.steps.values():
+            self.prepared(step)
+
+    def can_run(self, step: Step) -> bool:
+        """Tell whether the step can be prepared here; if not, its reference is noted in `refused`."""
+        try:
+            self.prepared(step)
+        except (StepNotResolvableError, InvalidDefinitionError) as error:
+            self.refused[step.reference] = str(error)
+            return False
+        self.refused.pop(step.reference, None)
+        return True
+
+    def knows(self, step: Step) -> bool:
+        """Tell whether the step is prepared already; never imports anything. For use in any thread."""
+        found = self._prepared.get(id(step))
+        return found is not None and found.step is step

@@ -1,0 +1,183 @@
+"""What users want of processes: proceed, cancel, retry. On free ones directly, else by a command.
+
+A free process is changed by whoever wants it, in one transaction: read, decide, write. For one that has an
+owner a command is left, which its owner applies in the commit of the event that results.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import msgspec
+
+from procactors._clock import to_datetime
+from procactors.engine import decide
+from procactors.engine.messages import Write
+from procactors.errors import (
+    InvalidDataError,
+    InvalidStateError,
+    NotInterruptedError,
+    ProcactorsError,
+    StepNotResolvableError,
+    UnknownProcessError,
+)
+from procactors.model.interrupt import merged, resolve_schema
+from procactors.model.payload import encode
+from procactors.model.status import ProcessStatus
+from procactors.stores import _batch as b
+
+if TYPE_CHECKING:
+    from procactors.engine.room import Room
+    from procactors.model.event import ProcessInterrupted
+
+_PROCEED = "proceed"
+
+
+async def change(room: Room, pid: str, decision: b.Decide, command: tuple[str, bytes] | None = None) -> Any:
+    """Decide on a process, or leave a command for its owner; return the outcome.
+
+    Raises:
+        UnknownProcessError: There is no such process.
+        StoreUnavailableError: The store could not be used in time; it may have been done all the same.
+        ProcactorsError: The decision was to refuse.
+    """
+    operation = b.Change(pid, decision, if_owned=command)
+    outcome = await room.persistence.ask(Write(operation, room.patience()), timeout=None)
+    if outcome is None:
+        raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
+    if type(outcome) is b.Written:
+        room.look_again()
+    return outcome
+
+
+async def cancel(room: Room, pid: str, reason: str) -> bool:
+    """Cancel a process. True if it was not over when the request was stored."""
+    body = msgspec.json.encode({"reason": reason})
+    outcome = await change(room, pid, decide.cancel(reason), ("cancel", body))
+    if type(outcome) is b.Owned and outcome.command is not None:
+        command = b.Command(outcome.command, outcome.record.id, "cancel", body, pid, outcome.record.owner)
+        room.deliver(command)
+    return type(outcome) is not b.Unchanged
+
+
+async def retry(room: Room, pid: str) -> None:
+    """Go on with a failed process from its failed step."""
+    outcome = await change(room, pid, decide.retry)
+    if type(outcome) is b.Owned:
+        raise InvalidStateError(
+            f"process {pid} is running: only a process that failed or timed out can be retried", pid=pid
+        )
+
+
+async def proceed(room: Room, pid: str, answer: Any) -> None:
+    """Answer a process's interrupt.
+
+    Raises:
+        NotInterruptedError: It has no open question (any more).
+        InvalidDataError: The answer does not fit; the process stays interrupted.
+    """
+    try:
+        await _proceed(room, pid, answer)
+    except StepNotResolvableError:
+        await _hand_over(room, pid, encode(answer, room.options.payload_limit_bytes, "the answer"))
+
+
+async def _proceed(room: Room, pid: str, answer: Any) -> None:
+    encoded = encode(answer, room.options.payload_limit_bytes, "the answer")
+    while True:
+        record = await room.store.record(pid)
+        if record is None:
+            raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
+        question = _open_question(record)
+        _check(question, encoded, answer, room.catalog.modules, pid)
+        outcome = await change(room, pid, _proceed_with(room, encoded, answer, record.state.interrupt_seq))
+        if type(outcome) is b.Written:
+            return
+
+
+def _open_question(record: b.Record) -> ProcessInterrupted:
+    if record.state.status is not ProcessStatus.INTERRUPTED:
+        raise NotInterruptedError(
+            f"process {record.pid} is {record.state.status.value}, not interrupted", pid=record.pid
+        )
+    return decide.interrupt_in(record)
+
+
+def _check(
+    question: ProcessInterrupted, encoded: msgspec.Raw, answer: Any, modules: tuple[str, ...], pid: str
+) -> None:
+    if question.schema_type is None:
+        return
+    kind = resolve_schema(question.schema_type, modules)
+    try:
+        msgspec.json.decode(b"{}" if answer is None else encoded, type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidDataError(
+            f"the answer to step {question.step!r} of process {pid} does not fit {kind.__qualname__}:"
+            f" {error}; the process is still interrupted",
+            pid=pid,
+            step=question.step,
+        ) from error
+
+
+def _proceed_with(room: Room, encoded: msgspec.Raw, answer: Any, interrupt_seq: int) -> b.Decide:
+    limit_bytes = room.options.payload_limit_bytes
+
+    def decision(record: b.Record, now: float) -> b.Decision | None:
+        _open_question(record)
+        if record.state.interrupt_seq != interrupt_seq:
+            return None  # another question than the one that was looked at: look again
+        fresh = None if answer is None else msgspec.json.decode(encoded)
+        data = encode(merged(msgspec.json.decode(record.data), fresh), limit_bytes, "the merged answer")
+        return decide.proceeded(record.plan, record.state, data, to_datetime(now))
+
+    return decision
+
+
+# When this program does not know the type of the answer: some manager will.
+
+
+async def _hand_over(room: Room, pid: str, encoded: msgspec.Raw) -> None:
+    """Leave the answer for a manager that can check it, and wait for what it says."""
+    operation = b.Leave(pid, _PROCEED, bytes(encoded))
+    command = await room.persistence.ask(Write(operation, room.patience()), timeout=None)
+    outcome = await _outcome_of(room, command)
+    await room.persistence.ask(Write(b.Forget((command,))), timeout=None)
+    if outcome is None:
+        raise StepNotResolvableError(
+            f"the answer to process {pid} could not be checked: neither this program nor a running manager"
+            " knows its type; start a manager that does, or import its module here",
+            pid=pid,
+        )
+    if outcome:
+        kind, _, reason = outcome.partition(":")
+        error = NotInterruptedError if kind == NotInterruptedError.__name__ else InvalidDataError
+        raise error(reason.strip(), pid=pid)
+
+
+async def _outcome_of(room: Room, command: int) -> str | None:
+    """Wait until a manager has settled a command; None if none does in time."""
+    deadline = room.patience()
+    while (outcome := await room.store.command_outcome(command)) is None:
+        if room.clock.monotonic() >= deadline:
+            return None
+        await anyio.sleep(room.options.poll_active_s)
+    return outcome
+
+
+async def obey_for_nobody(room: Room, command: b.Command) -> None:
+    """Do what is wanted of a process that has no owner."""
+    if command.kind == _PROCEED:
+        reason = ""
+        try:
+            await _proceed(room, command.pid, msgspec.json.decode(command.body))
+        except StepNotResolvableError:
+            return  # another manager may know the type
+        except ProcactorsError as error:
+            reason = f"{type(error).__name__}: {error}"
+        await room.persistence.ask(Write(b.Answer(command.id, reason)), timeout=None)
+    else:
+        reason = msgspec.json.decode(command.body).get("reason", "")
+        await change(room, command.pid, decide.cancel(reason))
+        await room.persistence.ask(Write(b.Forget((command.id,))), timeout=None)

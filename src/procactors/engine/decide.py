@@ -1,0 +1,319 @@
+"""What to do about a process: events for what has happened to it. Pure; the state machine checks them.
+
+Everything here is called with what is known and returns a `Decision` (events and the state they lead to),
+or raises to refuse. Stores call some of it inside their transactions.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from procactors._clock import is_past, to_datetime
+from procactors.errors import ErrorInfo, InvalidStateError
+from procactors.model import event as e
+from procactors.model.interrupt import json_schema, schema_reference
+from procactors.model.state import ProcessState, apply, current_step
+from procactors.model.status import ProcessStatus as S
+from procactors.stores._batch import Decision, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from procactors.model.definition import Process
+    from procactors.model.event import ProcessEvent
+    from procactors.model.interrupt import Interrupt
+    from procactors.model.step import Step
+
+
+def advance(plan: Process, state: ProcessState | None, *events: ProcessEvent) -> Decision:
+    """Return the decision that these events happen.
+
+    Raises:
+        InvalidStateError: The state does not allow one of them.
+    """
+    for event in events:
+        state = apply(state, event, plan)
+    assert state is not None
+    return Decision(events, state)
+
+
+def begin_step(plan: Process, state: ProcessState, at: datetime) -> e.StepStarted:
+    """Return the event of the next attempt of the current step."""
+    return e.StepStarted(at=at, step=plan.names[state.index], attempt=state.next_attempt)
+
+
+# Starting.
+
+
+def start(plan: Process, queued: e.ProcessQueued, owner: str | None, delay: float | None) -> Decision:
+    """Decide on a new process: running its first step at once if it has an owner, asleep, or queued."""
+    at = queued.at
+    if delay:
+        due_at = at + timedelta(seconds=delay)
+        return advance(plan, None, queued, e.ProcessSleeping(at=at, due_at=due_at))
+    if owner is None:
+        return advance(plan, None, queued)
+    state = apply(apply(None, queued, plan), started := e.ProcessStarted(at=at, owner=owner), plan)
+    first = begin_step(plan, state, at)
+    return Decision((queued, started, first), apply(state, first, plan))
+
+
+def take_up(record: Record, now: float, owner: str) -> Decision:
+    """Decide on a due process that a manager claims: run its next step, or end it if its time is over."""
+    plan, state, at = record.plan, record.state, to_datetime(now)
+    if is_past(state.deadline_at, now):
+        return advance(plan, state, timed_out(plan, state, at))
+    up: ProcessEvent = e.ProcessResumed(at=at, owner=owner)
+    if not state.started_at:
+        up = e.ProcessStarted(at=at, owner=owner)
+    running = apply(state, up, plan)
+    if running.index == len(plan.names):
+        return advance(plan, state, up, finished(running, record.data, at))
+    return advance(plan, state, up, begin_step(plan, running, at))
+
+
+# The end of a step.
+
+
+def after_success(
+    plan: Process, state: ProcessState, output: msgspec.Raw, interrupt: Interrupt | None, at: datetime
+) -> Decision:
+    """Decide after a step has returned: its checkpoint, and with it what comes next."""
+    step = plan.names[state.index]
+    done = e.StepFinished(at=at, step=step, attempt=state.attempt, output=output)
+    state = apply(state, done, plan)
+    follow: ProcessEvent
+    if interrupt is not None:
+        follow = _interrupted(step, interrupt, output, state, at)
+    elif state.index == len(plan.names):
+        follow = finished(state, output, at)
+    else:
+        follow = begin_step(plan, state, at)
+    return Decision((done, follow), apply(state, follow, plan))
+
+
+def _interrupted(
+    step: str, interrupt: Interrupt, output: msgspec.Raw, state: ProcessState, at: datetime
+) -> e.ProcessInterrupted:
+    schema = interrupt.schema
+    timeout = interrupt.timeout
+    return e.ProcessInterrupted(
+        at=at,
+        step=step,
+        data=output,
+        payload_seq=state.data_seq,
+        schema=None if schema is None else json_schema(schema),
+        schema_type=None if schema is None else schema_reference(schema),
+        deadline_at=None if timeout is None else at + timedelta(seconds=timeout),
+        on_timeout=interrupt.on_timeout,
+    )
+
+
+def finished(state: ProcessState, output: msgspec.Raw, at: datetime) -> e.ProcessFinished:
+    """Return the event of a process that has no step left."""
+    return e.ProcessFinished(at=at, output=output, payload_seq=state.data_seq)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """How an attempt failed.
+
+    Attributes:
+        error: What is kept of the error.
+        names: What `Retry.on` may call it; empty: it is never retried.
+        retry_after: Seconds after which the step itself wants another try, which costs no attempt.
+    """
+
+    error: ErrorInfo
+    names: frozenset[str] = frozenset()
+    retry_after: float | None = None
+
+
+def after_failure(
+    plan: Process, state: ProcessState, failure: Failure, at: datetime, draw: float
+) -> Decision:
+    """Decide after an attempt has failed: another one later, or the end. `draw` is random in [0, 1)."""
+    step = plan.steps[plan.names[state.index]]
+    counts = failure.retry_after is None
+    broke = e.StepFailed(at=at, step=step.name, attempt=state.attempt, error=failure.error, counts=counts)
+    failed = apply(state, broke, plan)
+    delay = _delay(step, failed, failure, draw)
+    if delay is None:
+        return advance(plan, state, broke, e.ProcessFailed(at=at, error=failure.error))
+    again = e.StepRetryScheduled(
+        at=at,
+        step=step.name,
+        attempt=state.attempt + 1 if counts else state.attempt,
+        due_at=at + timedelta(seconds=delay),
+    )
+    return advance(plan, state, broke, again)
+
+
+def _delay(step: Step, state: ProcessState, failure: Failure, draw: float) -> float | None:
+    if failure.retry_after is not None:
+        return failure.retry_after
+    retry = step.retry
+    if retry is None or state.failures >= retry.attempts or not retry.matches(failure.names):
+        return None
+    return retry.seconds_after(state.failures, draw)
+
+
+def timed_out(
+    plan: Process, state: ProcessState, at: datetime, *, abandoned: bool = False
+) -> e.ProcessTimedOut:
+    """Return the event of a process whose own time is over."""
+    step = current_step(state, plan)
+    where = f" while step {step!r} was running" if state.in_step else ""
+    error = ErrorInfo(
+        type="ProcessTimedOutError",
+        module="procactors.errors",
+        message=f"the process ran into its timeout of {plan.timeout:g} s{where}",
+        step=step,
+        attempt=state.attempt or None,
+        abandoned=abandoned,
+    )
+    return e.ProcessTimedOut(at=at, error=error)
+
+
+# Control of free processes.
+
+
+def cancel(reason: str) -> Callable[[Record, float], Decision | None]:
+    """Decide to cancel a free process; None if it has ended."""
+
+    def decide(record: Record, now: float) -> Decision | None:
+        if record.state.status.is_ended:
+            return None
+        at = to_datetime(now)
+        requested = e.ProcessCancelRequested(at=at, reason=reason)
+        return advance(record.plan, record.state, requested, e.ProcessCancelled(at=at, reason=reason))
+
+    return decide
+
+
+def retry(record: Record, now: float) -> Decision:
+    """Decide to go on with a failed process from its failed step."""
+    step = current_step(record.state, record.plan)
+    if record.state.status not in {S.FAILED, S.TIMED_OUT} or step is None:
+        raise InvalidStateError(
+            f"process {record.pid} is {record.state.status.value}: only a process that failed or timed out"
+            " can be retried",
+            pid=record.pid,
+        )
+    return advance(record.plan, record.state, e.ProcessRetried(at=to_datetime(now), step=step))
+
+
+def proceeded(
+    plan: Process, state: ProcessState, data: msgspec.Raw, at: datetime, *, by_timeout: bool = False
+) -> Decision:
+    """Decide to go on after an interrupt with `data`; with no step left the process finishes."""
+    answer = e.ProcessProceeded(at=at, data=data, timed_out=by_timeout)
+    state = apply(state, answer, plan)
+    if state.index < len(plan.names):
+        return Decision((answer,), state)
+    end = finished(state, data, at)
+    return Decision((answer, end), apply(state, end, plan))
+
+
+# What time and crashes do to free processes.
+
+
+def expire(answered: Callable[[Any, Any], msgspec.Raw]) -> Callable[[Record, float], Decision | None]:
+    """Decide on a free process whose time is over; `answered` merges an interrupt's default answer."""
+
+    def decide(record: Record, now: float) -> Decision | None:
+        plan, state, at = record.plan, record.state, to_datetime(now)
+        if state.status is not S.INTERRUPTED:
+            if not is_past(state.deadline_at, now):
+                return None
+            return advance(plan, state, timed_out(plan, state, at))
+        if not is_past(state.due_at, now):
+            return None
+        question = interrupt_in(record)
+        if question.on_timeout is None:
+            return advance(plan, state, _unanswered(question, at))
+        data = answered(msgspec.json.decode(record.data), question.on_timeout)
+        return proceeded(plan, state, data, at, by_timeout=True)
+
+    return decide
+
+
+def _unanswered(question: e.ProcessInterrupted, at: datetime) -> e.ProcessTimedOut:
+    error = ErrorInfo(
+        type="ProcessTimedOutError",
+        module="procactors.errors",
+        message=f"nobody answered the interrupt of step {question.step!r} in time",
+        step=question.step,
+    )
+    return e.ProcessTimedOut(at=at, error=error)
+
+
+def interrupt_in(record: Record) -> e.ProcessInterrupted:
+    """Return the open question of an interrupted process."""
+    assert record.interrupt_body is not None
+    question = e.decode_body(record.interrupt_body, record.pid, record.state.interrupt_seq, 0)
+    assert isinstance(question, e.ProcessInterrupted)
+    return question
+
+
+def recover(reason: str, crash_limit: int) -> Callable[[Record, float], Decision | None]:
+    """Decide on a process whose manager is gone: queue it from its last checkpoint, or end it."""
+
+    def decide(record: Record, now: float) -> Decision | None:
+        plan, state, at = record.plan, record.state, to_datetime(now)
+        if state.status is S.CANCELLING:
+            return advance(plan, state, e.ProcessCancelled(at=at, reason=state.reason))
+        step = current_step(state, plan)
+        if step is not None and state.in_step and plan.steps[step].at_most_once:
+            return _broken_off(plan, state, step, at)
+        back = e.ProcessRecovered(at=at, owner=record.owner_name or "", reason=reason)
+        recovered = apply(state, back, plan)
+        if recovered.crashes >= crash_limit:
+            return advance(plan, state, back, _crash_loop(recovered, step, at))
+        if is_past(recovered.deadline_at, now):
+            return advance(plan, state, back, timed_out(plan, recovered, at))
+        return Decision((back,), recovered)
+
+    return decide
+
+
+def _broken_off(plan: Process, state: ProcessState, step: str, at: datetime) -> Decision:
+    error = ErrorInfo(
+        type="StepBrokenOffError",
+        module="procactors.errors",
+        message=f"the manager went down while step {step!r} was running; it is at_most_once, so it is not"
+        " run again: look what it has done, then `skip` or `retry`",
+        step=step,
+        attempt=state.attempt,
+    )
+    broke = e.StepFailed(at=at, step=step, attempt=state.attempt, error=error)
+    return advance(plan, state, broke, e.ProcessFailed(at=at, error=error))
+
+
+def _crash_loop(state: ProcessState, step: str | None, at: datetime) -> e.ProcessFailed:
+    error = ErrorInfo(
+        type="CrashLoopError",
+        module="procactors.errors",
+        message=f"its manager went down {state.crashes} times in a row while step {step!r} was running"
+        " (options.crash_limit): mend the step, then `retry`",
+        step=step,
+        attempt=state.attempt,
+    )
+    return e.ProcessFailed(at=at, error=error)
+
+
+def strand(reasons: Mapping[str, str]) -> Callable[[Record, float], Decision | None]:
+    """Decide on a process whose next step nobody can run; `reasons` says why, by reference."""
+
+    def decide(record: Record, now: float) -> Decision | None:
+        step = current_step(record.state, record.plan)
+        if step is None:
+            return None
+        reason = reasons.get(record.plan.steps[step].reference, "nobody can run it")
+        blocked = e.ProcessBlocked(at=to_datetime(now), step=step, reason=f"step {step!r}: {reason}")
+        return advance(record.plan, record.state, blocked)
+
+    return decide

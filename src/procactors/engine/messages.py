@@ -1,0 +1,170 @@
+"""Every message between the engine's actors, in the order of a process's life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from procactors.actors import ActorRef, Message, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from procactors.engine.follower import Follower
+    from procactors.model.event import StepProgressed
+    from procactors.stores._batch import Command, Insert, Operation, SaveProgress, Written
+
+# To the supervisor.
+
+
+class Start(Request[Any], frozen=True):
+    """Store a process and run it, if a slot is free. Reply: `Written`, `KeyTaken`, or None: no slot."""
+
+    insert: Insert
+
+
+class LookAgain(Message, frozen=True):
+    """Something may have become due, or a slot free: look whether to claim, after all else is done."""
+
+    lane: ClassVar[str] = "later"
+
+
+class Errand(Message, frozen=True):
+    """It is time for the errand of this name."""
+
+    lane: ClassVar[str] = "later"
+    name: str
+
+    def coalesce_key(self) -> Hashable:
+        """One per errand."""
+        return self.name
+
+
+class StoreChanged(Message, frozen=True):
+    """Another OS process has changed the store."""
+
+    lane: ClassVar[str] = "signals"
+
+
+class Deliver(Message, frozen=True):
+    """Commands for processes that this manager may own."""
+
+    commands: tuple[Command, ...]
+
+
+class Drain(Request[None], frozen=True):
+    """Claim nothing more, let running steps end or cancel them after `grace_s`, release their processes."""
+
+    lane: ClassVar[str] = "control"
+    grace_s: float
+
+
+# To a process actor.
+
+PROCESS = "process"
+STEP = "step"
+HEARTBEAT = "heartbeat"
+
+
+class Begin(Message, frozen=True):
+    """Do what comes first."""
+
+
+class CommandsArrived(Message, frozen=True):
+    """Somebody wants something of this process."""
+
+    lane: ClassVar[str] = "control"
+    commands: tuple[Command, ...]
+
+
+class TimeUp(Message, frozen=True):
+    """A deadline has passed: of the process, or of the attempt that began with event number `seq`."""
+
+    lane: ClassVar[str] = "control"
+    kind: str
+    seq: int = 0
+
+
+class Release(Message, frozen=True):
+    """Give the process back: after the step that runs, or (`now`) by cancelling it."""
+
+    lane: ClassVar[str] = "control"
+    now: bool = False
+
+
+# To the watchdog.
+
+
+class Watch(Message, frozen=True):
+    """Tell `actor` that its time is up at `deadline` (monotonic). Replaces what was set under the key."""
+
+    key: tuple[str, str]
+    deadline: float
+    actor: ActorRef[Any]
+    message: TimeUp
+
+
+class Unwatch(Message, frozen=True):
+    """Forget a deadline."""
+
+    key: tuple[str, str]
+
+
+# To the persistence actor.
+
+
+class Write(Request[Any], frozen=True):
+    """Do one operation in the next transaction. Reply: its outcome.
+
+    Attributes:
+        deadline: When (monotonic) to give up if the store can't be used; None: never, it is the engine's own.
+    """
+
+    operation: Operation
+    deadline: float | None = None
+
+
+class WriteProgress(Message, frozen=True):
+    """Keep a process's newest progress."""
+
+    lane: ClassVar[str] = "progress"
+    pid: str
+    operation: SaveProgress
+    event: StepProgressed
+
+    def coalesce_key(self) -> Hashable:
+        """One per process."""
+        return self.pid
+
+
+# To the streams.
+
+
+class Committed(Message, frozen=True):
+    """These events are in the store now."""
+
+    written: tuple[Written, ...]
+    progress: tuple[StepProgressed, ...] = ()
+
+
+class Follow(Request["Followed"], frozen=True):
+    """Hand events to this follower from now on."""
+
+    follower: Follower
+
+
+class Followed(Message, frozen=True):
+    """From when on the follower misses nothing.
+
+    Attributes:
+        position: Events beyond it are handed over.
+        is_alive: Whether the process is known to be alive, so that its end is still to come.
+    """
+
+    position: int
+    is_alive: bool
+
+
+class Unfollow(Message, frozen=True):
+    """Hand it nothing more."""
+
+    follower: Follower

@@ -1,0 +1,115 @@
+"""Starting a process: checks, one insert, and what to do about a key that is taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from procactors.engine import decide
+from procactors.engine.messages import Start, Write
+from procactors.errors import InvalidDefinitionError, KeyConflictError
+from procactors.model.definition import Process, plan_in
+from procactors.model.event import ProcessQueued
+from procactors.model.payload import EMPTY, encode
+from procactors.stores import _batch as b
+
+if TYPE_CHECKING:
+    from procactors.engine.room import Room
+
+_REPLACED = "replaced by a new process with the same key"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a user wants started; the fields are the parameters of `ProcessManager.start`."""
+
+    process: Process
+    data: Any
+    key: str | None
+    on_conflict: str
+    key_scope: str
+    priority: int
+    delay: float | None
+    tags: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise InvalidDefinitionError if an argument is wrong."""
+        if not isinstance(self.process, Process):
+            raise InvalidDefinitionError(f"start() takes a Process, not a {type(self.process).__name__}")
+        if self.on_conflict not in {"return", "raise", "replace", "skip"}:
+            raise InvalidDefinitionError(
+                f"on_conflict is return, raise, replace or skip, not {self.on_conflict!r}"
+            )
+        if self.key_scope not in {"kept", "active"}:
+            raise InvalidDefinitionError(f"key_scope is 'kept' or 'active', not {self.key_scope!r}")
+        if self.delay is not None and not 0 <= self.delay < float("inf"):
+            raise InvalidDefinitionError(f"delay must be 0 seconds or more, not {self.delay!r}")
+        if not all(isinstance(tag, str) for tag in self.tags):
+            raise InvalidDefinitionError(f"tags are text, not {self.tags!r}")
+
+
+async def start(room: Room, order: Order) -> str | None:
+    """Store a new process, running at once if a slot is free; return its pid, or that of the key's holder.
+
+    Returns:
+        None if the key is taken and that is to be passed over.
+    """
+    order.check()
+    plan = plan_in(bytes(order.process.encoded))
+    if room.runs:
+        room.catalog.check(plan)
+    data = EMPTY
+    if order.data is not None:
+        data = encode(order.data, room.options.payload_limit_bytes, "the input of the process")
+    outcome = await _store(room, order, plan, data)
+    if type(outcome) is b.Written:
+        return outcome.pid
+    if order.on_conflict == "raise":
+        raise KeyConflictError(
+            f"key {order.key!r} is taken by process {outcome.pid}; use on_conflict='return' to get that one",
+            pid=outcome.pid,
+        )
+    pid: str | None = outcome.pid if order.on_conflict == "return" else None
+    return pid
+
+
+async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Any:
+    pid = room.ids.pid()
+    queued = ProcessQueued(
+        at=room.at(),
+        name=plan.name,
+        definition=order.process.encoded,
+        data=data,
+        key=order.key,
+        tags=order.tags,
+        priority=order.priority,
+    )
+    if room.runs and not order.delay and order.on_conflict != "replace":
+        decision = decide.start(plan, queued, room.name, None)
+        outcome = await room.supervisor.ask(
+            Start(_insert(order, pid, plan, decision, room.member.id)), timeout=None
+        )
+        if outcome is not None:
+            return outcome
+    decision = decide.start(plan, queued, None, order.delay)
+    insert = _insert(order, pid, plan, decision, None)
+    outcome = await room.persistence.ask(Write(insert, room.patience()), timeout=None)
+    if order.on_conflict == "replace":
+        room.look_for_news()  # the holder of the key may run here, and has to hear that it is cancelled
+    room.look_again()
+    return outcome
+
+
+def _insert(order: Order, pid: str, plan: Process, decision: b.Decision, owner: int | None) -> b.Insert:
+    return b.Insert(
+        pid=pid,
+        decision=decision,
+        plan=plan,
+        owner=owner,
+        key=order.key,
+        key_scope=order.key_scope,
+        tags=order.tags,
+        priority=order.priority,
+        replaces=order.on_conflict == "replace",
+        cancel=decide.cancel(_REPLACED),
+    )

@@ -1,0 +1,149 @@
+"""The streams actor: hands committed events to subscribers, in order, without a gap or a repetition.
+
+It follows the store's global position. What this manager commits comes as a message; what other OS
+processes commit is read from the store when a gap in the positions, or a change of the store, tells of it.
+A subscriber has a bounded buffer; one that falls behind is marked, and reads on from the store by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from procactors.actors import Actor, Exit, Lane, Overflow
+from procactors.engine.messages import Committed, Follow, Followed, StoreChanged, Unfollow
+from procactors.model.event import ENDINGS, ProcessEvent, published
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from procactors.engine.follower import Follower
+    from procactors.engine.room import Room
+    from procactors.model.event import StepProgressed
+    from procactors.stores._batch import Written
+
+_PAGE = 1000
+_MOST_ALIVE = 100_000
+
+
+class StreamsActor(Actor[Any]):
+    """Knows who follows what."""
+
+    lanes: ClassVar[Sequence[Lane]] = (
+        Lane("signals", overflow=Overflow.COALESCE),
+        Lane("work", capacity=100_000, overflow=Overflow.WAIT),
+    )
+
+    def __init__(self, room: Room) -> None:
+        """Follow the room's store."""
+        self._room = room
+        self._position = 0
+        self._of_all: set[Follower] = set()
+        self._of_one: dict[str, set[Follower]] = {}
+        self._alive: set[str] = set()
+        self._progress: dict[str, StepProgressed] = {}
+
+    async def receive(self, message: Any) -> Any:
+        """Deliver, follow, or look into the store."""
+        match message:
+            case Committed(written, progress):
+                await self._committed(written)
+                for event in progress:
+                    self._deliver_progress(event.pid, event)
+            case StoreChanged():
+                if self._has_followers:
+                    await self._catch_up()
+                    await self._look_for_progress()
+            case Follow(follower):
+                return await self._follow(follower)
+            case Unfollow(follower):
+                self._unfollow(follower)
+        return None
+
+    async def on_stop(self, _reason: Exit) -> None:
+        """Let every subscriber's iteration end."""
+        for follower in [*self._of_all, *(f for followers in self._of_one.values() for f in followers)]:
+            follower.close()
+
+    # Who follows.
+
+    @property
+    def _has_followers(self) -> bool:
+        return bool(self._of_all or self._of_one)
+
+    async def _follow(self, follower: Follower) -> Followed:
+        """Add a follower; from the reply's position on it misses nothing."""
+        if not self._has_followers:
+            self._position = (await self._room.store.positions())[0]
+        if follower.pid is None:
+            self._of_all.add(follower)
+        else:
+            self._of_one.setdefault(follower.pid, set()).add(follower)
+        return Followed(self._position, is_alive=follower.pid in self._alive)
+
+    def _unfollow(self, follower: Follower) -> None:
+        if follower.pid is None:
+            self._of_all.discard(follower)
+        elif followers := self._of_one.get(follower.pid):
+            followers.discard(follower)
+            if not followers:
+                del self._of_one[follower.pid]
+
+    # What happened.
+
+    async def _committed(self, written: Sequence[Written]) -> None:
+        for one in written:
+            self._note_life(one)
+        if not self._has_followers:
+            return
+        for one in written:
+            if one.position <= self._position:
+                continue  # read from the store already
+            if one.position != self._position + 1:
+                await self._catch_up()
+                if one.position <= self._position:
+                    continue
+            first = one.state.seq - len(one.events) + 1
+            for offset, event in enumerate(one.events):
+                self._deliver(one.pid, first + offset, one.position + offset, event)
+            self._position = one.position + len(one.events) - 1
+
+    def _note_life(self, one: Written) -> None:
+        """Remember which processes of this manager are alive: their end will be seen here."""
+        if not one.state.ended_at:
+            if len(self._alive) >= _MOST_ALIVE:
+                self._alive.clear()
+            self._alive.add(one.pid)
+        else:
+            self._alive.discard(one.pid)
+            self._progress.pop(one.pid, None)
+
+    async def _catch_up(self) -> None:
+        """Read what is in the store beyond the position."""
+        while True:
+            events, last = await self._room.store.events_after(self._position, _PAGE)
+            for event in events:
+                self._deliver(event.pid, event.seq, event.position, event)
+            if last == self._position:
+                return
+            self._position = last
+
+    async def _look_for_progress(self) -> None:
+        for event in await self._room.store.progress():
+            if self._progress.get(event.pid) != event:
+                self._progress[event.pid] = event
+                self._deliver_progress(event.pid, event)
+
+    def _deliver(self, pid: str, seq: int, position: int, event: ProcessEvent) -> None:
+        for follower in self._followers_of(pid):
+            if not follower.wants_ends_only or isinstance(event, ENDINGS):
+                follower.offer(published(event, pid, seq, position))
+
+    def _deliver_progress(self, pid: str, event: StepProgressed) -> None:
+        for follower in self._followers_of(pid):
+            if not follower.wants_ends_only:
+                follower.offer(published(event, pid, event.seq, 0))
+
+    def _followers_of(self, pid: str) -> Iterable[Follower]:
+        if self._of_all:
+            yield from self._of_all
+        yield from self._of_one.get(pid, ())

@@ -1,0 +1,169 @@
+"""What `subscribe` gives: an async iterator of events, history first, then live.
+
+A plain object with `__anext__` and `aclose`, not an async generator: nothing is held open across a yield.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Self
+
+from procactors.engine.follower import Follower
+from procactors.engine.messages import Follow, Unfollow
+from procactors.errors import HistoryGoneError, UnknownProcessError
+from procactors.model.event import ENDINGS, StepProgressed, decode_body
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from procactors.engine.room import Room
+    from procactors.model.event import ProcessEvent
+
+_PAGE = 500
+
+
+class EventStream:
+    """The events of one process, or of all: `async with manager.subscribe(pid) as events: async for ...`."""
+
+    def __init__(self, room: Room, pid: str | None, after: int | None) -> None:
+        """Follow `pid` after the seq `after`, or all processes (None) after the position `after`."""
+        self._room = room
+        self._pid = pid
+        self._last = after or 0
+        self._has_start = after is not None
+        self._follower = Follower(pid)
+        self._page: deque[ProcessEvent] = deque()
+        self._reads_store = True
+        self._ending: ProcessEvent | None = None
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        """Begin to follow.
+
+        Raises:
+            UnknownProcessError: There is no such process.
+            HistoryGoneError: Retention has deleted events after the position asked for.
+
+        Cancellation: safe.
+        """
+        try:
+            followed = await self._room.streams.ask(Follow(self._follower), timeout=None)
+            if self._pid is not None:
+                await self._check_process(self._pid)
+            elif self._has_start:
+                await self._check_position()
+            else:
+                self._last = followed.position
+                self._reads_store = False
+        except BaseException:
+            self._unfollow()
+            raise
+        return self
+
+    async def _check_process(self, pid: str) -> None:
+        record = await self._room.store.record(pid)
+        if record is None:
+            raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
+
+    async def _check_position(self) -> None:
+        _, gone = await self._room.store.positions()
+        if gone > self._last:
+            raise HistoryGoneError(
+                f"events up to position {gone} are deleted, after={self._last} was asked for: subscribe with"
+                f" after={gone} or later"
+            )
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop to follow."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop to follow; a second call does nothing. Cancellation: safe, never waits."""
+        if not self._is_closed:
+            self._unfollow()
+
+    def _unfollow(self) -> None:
+        self._is_closed = True
+        self._room.streams.tell(Unfollow(self._follower))
+
+    def __aiter__(self) -> Self:
+        """Iterate over the events."""
+        return self
+
+    async def __anext__(self) -> ProcessEvent:
+        """Return the next event, in order. Ends after the end of the process, or when the manager closes.
+
+        Cancellation: safe; no event is lost.
+        """
+        while not self._is_closed:
+            event = await self._stored() if self._reads_store else await self._live()
+            if event is None:
+                continue
+            if isinstance(event, StepProgressed):
+                return event
+            self._last = self._number(event)
+            if self._pid is not None and isinstance(event, ENDINGS):
+                self._ending = event
+                self._reads_store = True  # it may have been retried since
+            return event
+        raise StopAsyncIteration
+
+    def _number(self, event: ProcessEvent) -> int:
+        return event.position if self._pid is None else event.seq
+
+    async def _stored(self) -> ProcessEvent | None:
+        """Return the next event from the store; at its end, go over to live events."""
+        if not self._page:
+            self._page.extend(await self._read_page())
+        if self._page:
+            self._ending = None
+            return self._page.popleft()
+        if self._ending is not None:
+            await self.aclose()
+            return None
+        self._reads_store = False
+        return await self._newest_progress()
+
+    async def _read_page(self) -> list[ProcessEvent]:
+        self._follower.is_behind = False
+        if self._pid is not None:
+            return await self._room.store.history(self._pid, self._last, _PAGE)
+        while True:
+            events, last = await self._room.store.events_after(self._last, _PAGE)
+            if events or last == self._last:
+                return events
+            self._last = last  # there were only events that this version does not know
+
+    async def _newest_progress(self) -> ProcessEvent | None:
+        """Return what the running step last said of its progress."""
+        if self._pid is None:
+            return None
+        record = await self._room.store.record(self._pid)
+        if record is None or record.progress is None or record.state.seq != self._last:
+            return None
+        return decode_body(record.progress, self._pid, self._last, 0)
+
+    async def _live(self) -> ProcessEvent | None:
+        """Return the next live event if it follows; what comes again is passed over, a gap is read."""
+        await self._follower.wait()
+        if self._follower.is_behind:
+            self._reads_store = True
+            return None
+        event = self._follower.take()
+        if event is None:
+            self._is_closed = self._follower.is_closed
+            return None
+        if isinstance(event, StepProgressed):
+            return event if self._pid is None or event.seq >= self._last else None
+        number = self._number(event)
+        if number <= self._last:
+            return None
+        if self._pid is not None and number != self._last + 1:
+            self._reads_store = True
+            return None
+        return event

@@ -1,0 +1,267 @@
+"""The supervisor actor: the registry of running processes, and who may run next.
+
+It starts one process actor for each process that this manager owns, claims what is due when a slot is free,
+adopts what dead managers left, and settles free processes whose time is over. It never waits for the store
+itself: what takes time is an errand, a child task that comes back as a message.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from procactors.actors import (
+    CONTROL,
+    SIGNALS,
+    Abandoned,
+    Actor,
+    ActorRef,
+    ChildOptions,
+    Exit,
+    Failed,
+    Lane,
+    Normal,
+    Overflow,
+    ReplySlot,
+    Restart,
+    TaskEnded,
+    Terminated,
+)
+from procactors.engine import control
+from procactors.engine.admission import Admission
+from procactors.engine.messages import (
+    CommandsArrived,
+    Deliver,
+    Drain,
+    Errand,
+    LookAgain,
+    Release,
+    Start,
+    StoreChanged,
+)
+from procactors.engine.process import ProcessActor
+from procactors.engine.sweeps import Claim, Sweeps
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from procactors.engine.room import Room
+    from procactors.stores import News
+    from procactors.stores._batch import Command
+
+_log = logging.getLogger("procactors.engine")
+
+_PREFIX = "process-"
+_RETRY_ERRAND_S = 1.0
+
+
+class SupervisorActor(Actor[Any]):
+    """Starts and follows process actors."""
+
+    lanes: ClassVar[Sequence[Lane]] = (
+        CONTROL,
+        SIGNALS,
+        Lane("work", capacity=20_000, overflow=Overflow.WAIT),
+        Lane("later", overflow=Overflow.COALESCE),
+    )
+
+    def __init__(self, room: Room) -> None:
+        """Run processes in the room's slots."""
+        self._room = room
+        self._sweeps = Sweeps(room)
+        self._admission = Admission(room.max_running)
+        self._running: dict[str, tuple[ActorRef[Any], ProcessActor]] = {}
+        self._under_way: set[str] = set()
+        self._wanted_again: set[str] = set()
+        self._is_draining = False
+        self._drained: ReplySlot[Any] | None = None
+        self._errands: dict[str, tuple[Callable[[], Awaitable[Any]], Callable[[Any], None]]] = {
+            "adopt": (self._sweeps.adopt, self._adopted),
+            "claim": (self._claim, self._claimed),
+            "news": (self._news, self._heard),
+            "settle": (self._sweeps.settle, self._settled),
+            "strand": (self._sweeps.strand, self._stranded),
+            "moments": (self._sweeps.next_moments, self._set_timers),
+        }
+
+    async def on_start(self) -> None:
+        """Adopt what dead managers left, and what a former life of this one did; then look around."""
+        self._room.step_of_task = self._step_of
+        self._adopted(await self._sweeps.adopt(also_own=True))
+
+    async def receive(self, message: Any) -> Any:
+        """Start, claim, deliver, or take note of an end."""
+        match message:
+            case Start():
+                self._start(message)
+            case Terminated(name, end):
+                self._ended(name.removeprefix(_PREFIX), end)
+            case TaskEnded(name, _, end):
+                self._came_back(name, end)
+            case LookAgain():
+                self._look()
+            case Errand(name):
+                self._send(name)
+            case StoreChanged():
+                self._send("news")
+            case Deliver(commands):
+                self._deliver(commands)
+            case Drain(grace_s):
+                self._drain(grace_s)
+
+    # Running processes.
+
+    def _start(self, message: Start) -> None:
+        """Give a new process a slot, or answer None: it has to queue in the store."""
+        starter = self.take_reply()
+        assert starter is not None
+        if self._is_draining or not self._admission.admits(len(self._running)):
+            starter.send(None)
+            return
+        self._run(ProcessActor.born(self._room, message.insert, starter))
+
+    def _run(self, actor: ProcessActor) -> None:
+        ref = self._room.processes.spawn(lambda: actor, name=_PREFIX + actor.pid, options=_CHILD)
+        self._running[actor.pid] = (ref, actor)
+        self.watch(ref)
+
+    def _step_of(self, actor_name: str) -> str | None:
+        found = self._running.get(actor_name.removeprefix(_PREFIX))
+        return None if found is None else found[1].describe()
+
+    def _ended(self, pid: str, end: Exit) -> None:
+        _, actor = self._running.pop(pid)
+        if isinstance(end, Abandoned) and actor.cause is not None:
+            self.spawn(self._succeed, actor, name="succeed")
+        elif isinstance(end, Failed | Abandoned):
+            _log.error("the actor of process %s ended: %s; the process is taken up again", pid, end)
+            self.spawn(self._sweeps.recover_own, pid, f"its actor ended: {end}", name="recover")
+        self._after_end()
+
+    def _after_end(self) -> None:
+        if self._is_draining:
+            self._finish_drain()
+        elif self._admission.has_waiting:
+            self.ref.tell(LookAgain())
+
+    async def _succeed(self, actor: ProcessActor) -> ProcessActor | None:
+        """Return the successor of an actor that was abandoned with its step."""
+        record = await self._room.store.record(actor.pid)
+        if record is None or record.owner != self._room.member.id or actor.cause is None:
+            return None
+        return ProcessActor.successor(self._room, record, actor.cause)
+
+    def _deliver(self, commands: tuple[Command, ...]) -> None:
+        """Hand commands to the actors of the processes that run here."""
+        by_pid: dict[str, list[Command]] = {}
+        for command in commands:
+            by_pid.setdefault(command.pid, []).append(command)
+        for pid, its in by_pid.items():
+            if pid in self._running:
+                self._running[pid][0].tell(CommandsArrived(tuple(its)))
+
+    # Errands: one of a kind at a time, and once more if it was wanted meanwhile.
+
+    def _send(self, name: str) -> None:
+        if self._is_draining:
+            return
+        if name in self._under_way:
+            self._wanted_again.add(name)
+        else:
+            self._under_way.add(name)
+            self.spawn(self._errands[name][0], name=name)
+
+    def _came_back(self, name: str, end: Exit) -> None:
+        value = end.value if isinstance(end, Normal) else None
+        if name == "succeed" and value is not None:
+            self._run(value)
+        if name == "recover":
+            self._look()
+        if name not in self._errands:
+            return
+        self._under_way.discard(name)
+        if isinstance(end, Normal):
+            self._errands[name][1](value)
+        else:
+            _log.warning("%s failed and is tried again: %s", name, end.error)
+            self.set_timer(f"retry-{name}", _RETRY_ERRAND_S, Errand(name))
+        if name in self._wanted_again:
+            self._wanted_again.discard(name)
+            self._send(name)
+
+    def _look(self) -> None:
+        """Claim if a slot is free; then see when to look again."""
+        self._send("claim" if self._admission.free(len(self._running)) else "moments")
+
+    async def _claim(self) -> Claim:
+        return await self._sweeps.claim(self._admission.free(len(self._running)))
+
+    def _claimed(self, claim: Claim) -> None:
+        self._admission.note_claim(claim.asked, len(claim.swept))
+        for swept in claim.swept:
+            state = swept.written.state
+            if not state.status.is_ended:
+                self._run(ProcessActor.taken(self._room, swept.record, state, swept.written.epoch))
+        if claim.has_learnt or self._admission.has_waiting:
+            self._look()
+        else:
+            self._send("moments")
+        if self._room.catalog.refused:
+            self.set_timer("strand", self._room.options.blocked_after_s, Errand("strand"))
+
+    async def _news(self) -> News:
+        return await self._room.store.news(self._room.member.id, frozenset(self._room.catalog.refused))
+
+    def _heard(self, news: News) -> None:
+        own = tuple(c for c in news.commands if c.owner is not None)
+        if own:
+            self._deliver(own)
+        for command in news.commands:
+            if command.owner is None:
+                self.spawn(control.obey_for_nobody, self._room, command, name="obey")
+        if news.is_due:
+            self._admission.has_waiting = True
+            self._look()
+        self._send("moments")
+
+    def _settled(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
+        self._send("settle" if has_more else "claim")
+
+    def _stranded(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
+        if has_more:
+            self._send("strand")
+
+    def _adopted(self, has_company: bool) -> None:  # noqa: FBT001 - the errand's result
+        if has_company:
+            self.set_timer("adopt", self._room.options.lease_s / 4, Errand("adopt"))
+        self._look()
+
+    def _set_timers(self, moments: tuple[float | None, float | None]) -> None:
+        due, expires = moments
+        if due is not None:
+            self.set_timer("due", due, LookAgain())
+        if expires is not None:
+            self.set_timer("expires", expires, Errand("settle"))
+
+    # The end.
+
+    def _drain(self, grace_s: float) -> None:
+        """Release every process: after its step, or by force when the grace is over."""
+        self._drained = self.take_reply()
+        self._is_draining = True
+        for ref, _ in self._running.values():
+            ref.tell(Release())
+        self._room.call_later(grace_s, self._cut_all)
+        self._finish_drain()
+
+    def _cut_all(self) -> None:
+        for ref, _ in self._running.values():
+            ref.tell(Release(now=True))
+
+    def _finish_drain(self) -> None:
+        if not self._running and self._drained is not None:
+            self._drained.send(None)
+            self._drained = None
+
+
+_CHILD = ChildOptions(restart=Restart.TEMPORARY)

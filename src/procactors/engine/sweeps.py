@@ -1,0 +1,143 @@
+"""What a manager does about processes that nobody owns: claim them, settle them, adopt them.
+
+Each method is one look at the store and at most one transaction; the decisions are those of `decide`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from procactors.engine import decide
+from procactors.engine.messages import Write
+from procactors.model.interrupt import merged
+from procactors.model.payload import encode
+from procactors.model.state import current_step, next_call
+from procactors.stores import _batch as b
+from procactors.stores import is_gone
+
+if TYPE_CHECKING:
+    from procactors.engine.room import Room
+    from procactors.model.step import Step
+    from procactors.stores import Member
+
+_PAGE = 500
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What a claim came to.
+
+    Attributes:
+        asked: How many were asked for.
+        swept: What was taken up, or ended because its time was over.
+        has_learnt: True if it met steps for the first time: another claim may bring more.
+    """
+
+    asked: int
+    swept: list[b.Swept]
+    has_learnt: bool
+
+
+class Sweeps:
+    """Sweeps over the store, on behalf of one manager."""
+
+    def __init__(self, room: Room) -> None:
+        """Sweep the room's store."""
+        self._room = room
+
+    async def _sweep(
+        self, selection: Any, limit: int, decision: b.Decide, take_as: int | None = None
+    ) -> list[b.Swept]:
+        sweep = b.Sweep(selection=selection, limit=limit, decide=decision, take_as=take_as)
+        swept: list[b.Swept] = await self._room.persistence.ask(Write(sweep), timeout=None)
+        return swept
+
+    async def claim(self, limit: int) -> Claim:
+        """Become the owner of up to `limit` processes that are due.
+
+        Inside the transaction only steps are taken that are prepared already, as preparing may import
+        modules; those that are new are prepared after it.
+        """
+        catalog, me = self._room.catalog, self._room.name
+        met: list[Step] = []
+
+        def take(record: b.Record, now: float) -> b.Decision | None:
+            name = current_step(record.state, record.plan)
+            if name is not None and not catalog.knows(step := record.plan.steps[name]):
+                met.append(step)
+                return None
+            return decide.take_up(record, now, me)
+
+        due = b.Due(frozenset(catalog.refused))
+        swept = await self._sweep(due, limit, take, self._room.member.id)
+        for step in met:
+            catalog.can_run(step)
+        return Claim(limit, swept, bool(met))
+
+    async def settle(self) -> bool:
+        """End, or answer for, the free processes whose time is over. True if there may be more."""
+        limit_bytes = self._room.options.payload_limit_bytes
+
+        def answered(data: Any, answer: Any) -> msgspec.Raw:
+            return encode(merged(data, answer), limit_bytes, "the merged answer")
+
+        swept = await self._sweep(b.Expired(), _PAGE, decide.expire(answered))
+        return len(swept) == _PAGE
+
+    async def strand(self) -> bool:
+        """Block the processes that have long been due, and whose step can't be run here."""
+        refused = dict(self._room.catalog.refused)
+        before = self._room.store.now() - self._room.options.blocked_after_s
+        stranded = b.Stranded(before, frozenset(refused))
+        swept = await self._sweep(stranded, _PAGE, decide.strand(refused))
+        return len(swept) == _PAGE
+
+    async def adopt(self, *, also_own: bool = False) -> bool:
+        """Free the processes of managers that are dead. True if there are other members alive.
+
+        Args:
+            also_own: Also those of this manager, which has just begun another life.
+        """
+        me = self._room.member
+        members = await self._room.store.members()
+        now = self._room.store.now()
+        dead = [m for m in members if m.id != me.id and is_gone(m, me.identity, now)]
+        for reason, ids in _reasons(dead, me if also_own else None):
+            recover = decide.recover(reason, self._room.options.crash_limit)
+            while len(await self._sweep(b.OwnedBy(ids), _PAGE, recover)) == _PAGE:
+                pass
+        return len(members) - len(dead) > 1
+
+    async def recover_own(self, pid: str, reason: str) -> None:
+        """Free a process whose actor in this manager has failed."""
+        record = await self._room.store.record(pid)
+        if record is None or record.owner != self._room.member.id:
+            return
+        recover = decide.recover(reason, self._room.options.crash_limit)
+        decision = recover(record, self._room.store.now())
+        assert decision is not None
+        append = b.Append(
+            process=record.id,
+            pid=pid,
+            epoch=record.epoch,
+            decision=decision,
+            priority=record.priority,
+            owner=None,
+            call=next_call(decision.state, record.plan),
+        )
+        await self._room.persistence.ask(Write(append), timeout=None)
+
+    async def next_moments(self) -> tuple[float | None, float | None]:
+        """Return in how many seconds something becomes due, and something expires."""
+        now = self._room.store.now()
+        due_at, expires_at, _ = await self._room.store.next_moments(now)
+        return (
+            None if due_at is None else max(0.0, due_at - now),
+            None if expires_at is None else max(0.0, expires_at - now),
+        )
+
+
+def _reasons(dead: list[Member], own: Member | None) -> list[tuple[str, tuple[int, ...]]]:
+    found: list[tuple[str, tuple[int, ...]]] = [(f"manager {m.identity.name} is gone", (m.id,)) for m in dead]
+    return found if own is None else [*found, ("the engine was restarted", (own.id,))]

@@ -1,0 +1,143 @@
+"""The engine's fixed tree of actors, and its start order.
+
+    persistence <- streams, watchdog <- processes (one actor each) <- supervisor <- lookout, retention
+
+Under rest-for-one: when one of them fails, those started after it, which depend on it, begin anew too. A
+process actor is never restarted from memory: the supervisor's next life recovers it from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+import anyio
+
+from procactors.actors import ActorSystem, Strategy
+from procactors.engine.lookout import LookoutActor
+from procactors.engine.messages import Drain
+from procactors.engine.persistence import PersistenceActor
+from procactors.engine.retention import RetentionActor
+from procactors.engine.stall import StallWatch
+from procactors.engine.streams import StreamsActor
+from procactors.engine.supervisor import SupervisorActor
+from procactors.engine.watchdog import WatchdogActor
+from procactors.errors import ActorStoppedError
+from procactors.stores import this_process
+
+if TYPE_CHECKING:
+    from procactors.engine.room import Room
+
+_log = logging.getLogger("procactors.engine")
+
+
+class Tree:
+    """One manager's engine, alive.
+
+    It lives in a task of its own, so that it can be opened in one task and closed in another (as web
+    frameworks do), and so that cancelling the opener still lets it close in good order. The task is held here
+    and awaited by `close`.
+    """
+
+    def __init__(self, room: Room) -> None:
+        """Make the tree of `room`; `open` brings it to life."""
+        self._room = room
+        self._task: asyncio.Task[None] | None = None
+        self._opened = anyio.Event()
+        self._closing = anyio.Event()
+        self._failure: BaseException | None = None
+        self._stall = StallWatch(room)
+        self._is_killed = False
+
+    async def open(self) -> None:
+        """Open the store, start all actors. Raises what went wrong, with nothing left behind."""
+        loop = self._room.loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._live(), name="procactors", context=Context())
+        try:
+            await self._opened.wait()
+        except BaseException:
+            await self.close()
+            raise
+        if self._failure is not None:
+            await self._task
+            raise self._failure
+
+    async def close(self) -> None:
+        """Release what runs, stop all actors, close the store. Twice is fine."""
+        self._closing.set()
+        if self._task is not None:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([self._task])
+
+    async def kill(self) -> None:
+        """End without a word, as `kill -9` would: nothing is released, no row is removed. For tests."""
+        if self._task is not None:
+            self._is_killed = True
+            self._task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([self._task])
+
+    async def _live(self) -> None:
+        room = self._room
+        try:
+            await room.store.open()
+            try:
+                room.member = await room.store.register(
+                    this_process(room.name, "manager" if room.runs else "client"), room.options.lease_s
+                )
+                self._stall.start()
+                try:
+                    await self._serve()
+                finally:
+                    self._stall.stop()
+                await room.store.unregister(room.member)
+            finally:
+                await room.store.close()
+        except Exception as error:  # noqa: BLE001 - the opener raises it, or it is logged
+            if self._opened.is_set():
+                _log.exception("the engine ended with an error")
+            self._failure = error
+        except asyncio.CancelledError:
+            if not self._is_killed:
+                raise
+        finally:
+            self._opened.set()
+
+    async def _serve(self) -> None:
+        room = self._room
+        system = ActorSystem(
+            name=f"procactors {room.name}",
+            strategy=Strategy.REST_FOR_ONE,
+            clock=room.clock,
+            rng=room.ids.random,
+            observer=room.observer,
+        )
+        async with system:
+            room.system = system
+            room.persistence = await system.start(lambda: PersistenceActor(room), name="persistence")
+            room.streams = await system.start(lambda: StreamsActor(room), name="streams")
+            if room.runs:
+                await self._start_running(system)
+            await system.start(lambda: LookoutActor(room), name="lookout")
+            self._opened.set()
+            await self._closing.wait()
+            if room.runs:
+                await self._drain()
+        room.threads.close()
+
+    async def _start_running(self, system: ActorSystem) -> None:
+        room = self._room
+        room.watchdog = await system.start(lambda: WatchdogActor(room), name="watchdog")
+        room.processes = await system.supervise("processes")
+        room.supervisor = await system.start(lambda: SupervisorActor(room), name="supervisor")
+        await system.start(lambda: RetentionActor(room), name="retention")
+
+    async def _drain(self) -> None:
+        grace_s = self._room.options.grace_s
+        with anyio.move_on_after(2 * grace_s + self._room.options.store_patience_s):
+            try:
+                await self._room.supervisor.ask(Drain(grace_s), timeout=None)
+            except ActorStoppedError:
+                _log.warning("the supervisor is gone; what ran is recovered by the next manager")

@@ -1,0 +1,174 @@
+"""What readers get of a process: its info, and its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import msgspec
+
+from procactors._clock import to_datetime
+from procactors.engine import decide
+from procactors.engine.follower import Follower
+from procactors.engine.messages import Follow, Unfollow
+from procactors.errors import (
+    ActorStoppedError,
+    ErrorInfo,
+    ProcessCancelledError,
+    ProcessFailedError,
+    ProcessTimedOutError,
+    UnknownProcessError,
+)
+from procactors.model import event as e
+from procactors.model.info import InterruptInfo, ProcessInfo, Progress, last_completed, step_statuses
+from procactors.model.state import current_step
+from procactors.model.status import ProcessStatus as S
+
+if TYPE_CHECKING:
+    from procactors.engine.room import Room
+    from procactors.stores._batch import Record
+
+
+def info_of(record: Record) -> ProcessInfo:
+    """Return a record as readers get it, its data plain and fresh."""
+    state, plan = record.state, record.plan
+    data = msgspec.json.decode(record.data)
+    is_due = state.status in {S.QUEUED, S.SLEEPING, S.BLOCKED}
+    return ProcessInfo(
+        pid=record.pid,
+        name=record.name,
+        key=record.key,
+        tags=record.tags,
+        priority=record.priority,
+        status=S.CANCELLING if record.is_being_cancelled else state.status,
+        data=data,
+        output=data if state.status is S.FINISHED else None,
+        error=_error_in(record),
+        interrupt=_interrupt_in(record),
+        steps=step_statuses(state, plan),
+        step=current_step(state, plan),
+        last_completed_step=last_completed(state, plan),
+        progress=_progress_in(record),
+        attempt=state.attempt
+        if state.in_step or (state.status.is_ended and state.attempt)
+        else state.next_attempt,
+        created_at=to_datetime(record.created_at),
+        started_at=to_datetime(state.started_at) if state.started_at else None,
+        ended_at=to_datetime(state.ended_at) if state.ended_at else None,
+        deadline_at=to_datetime(state.deadline_at) if state.deadline_at else None,
+        due_at=to_datetime(state.due_at) if is_due and state.due_at else None,
+        reason=state.reason,
+        parent_pid=record.parent_pid,
+        depth=record.depth,
+        owner=record.owner_name,
+        seq=state.seq,
+    )
+
+
+def _error_in(record: Record) -> ErrorInfo | None:
+    state = record.state
+    has_error = state.status in {S.FAILED, S.TIMED_OUT} or state.failures or state.status is S.SLEEPING
+    if record.error_body is None or not has_error:
+        return None
+    event = e.decode_body(record.error_body, record.pid, state.error_seq, 0)
+    error: ErrorInfo | None = getattr(event, "error", None)
+    return error
+
+
+def _interrupt_in(record: Record) -> InterruptInfo | None:
+    if record.state.status is not S.INTERRUPTED:
+        return None
+    question = decide.interrupt_in(record)
+    return InterruptInfo(
+        step=question.step,
+        data=msgspec.json.decode(record.data),
+        schema=question.schema,
+        deadline_at=question.deadline_at,
+    )
+
+
+def _progress_in(record: Record) -> Progress | None:
+    if record.progress is None:
+        return None
+    event = e.decode_body(record.progress, record.pid, record.state.seq, 0)
+    if not isinstance(event, e.StepProgressed):
+        return None
+    return Progress(event.done, event.total, event.text)
+
+
+async def record_of(room: Room, pid: str) -> Record:
+    """Return the record of a process.
+
+    Raises:
+        UnknownProcessError: There is no such process.
+    """
+    record = await room.store.record(pid)
+    if record is None:
+        raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
+    return record
+
+
+async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
+    """Wait for the end of a process, and return its output or raise how it ended."""
+    follower = Follower(pid, wants_ends_only=True)
+    with anyio.fail_after(timeout):
+        try:
+            followed = await room.streams.ask(Follow(follower), timeout=None)
+            if not followed.is_alive:
+                record = await record_of(room, pid)
+                if record.state.status.is_ended:
+                    return _outcome(pid, _end_in(record))
+            await follower.wait()
+            end = follower.take()
+        finally:
+            room.streams.tell(Unfollow(follower))
+    if end is None:
+        raise ActorStoppedError(
+            "the manager was closed; the process goes on, ask another manager for its result"
+        )
+    return _outcome(pid, end)
+
+
+def _end_in(record: Record) -> e.ProcessEvent:
+    at, state = to_datetime(record.state.ended_at), record.state
+    if state.status is S.FINISHED:
+        return e.ProcessFinished(at=at, output=msgspec.json.decode(record.data))
+    if state.status is S.CANCELLED:
+        return e.ProcessCancelled(at=at, reason=state.reason)
+    error = _error_in(record)
+    if state.status is S.TIMED_OUT:
+        return e.ProcessTimedOut(at=at, error=error)
+    assert error is not None
+    return e.ProcessFailed(at=at, error=error)
+
+
+def _outcome(pid: str, end: e.ProcessEvent) -> Any:
+    match end:
+        case e.ProcessFinished(output=output):
+            return output
+        case e.ProcessCancelled(reason=reason):
+            because = f": {reason}" if reason else ""
+            cancelled = ProcessCancelledError(f"process {pid} was cancelled{because}", pid=pid)
+            cancelled.reason = reason
+            raise cancelled
+        case e.ProcessTimedOut(error=error):
+            raise _ended_by(ProcessTimedOutError, pid, error)
+        case e.ProcessFailed(error=error):
+            raise _ended_by(ProcessFailedError, pid, error)
+    raise AssertionError(end)
+
+
+def _ended_by(
+    kind: type[ProcessFailedError | ProcessTimedOutError], pid: str, error: ErrorInfo | None
+) -> ProcessFailedError | ProcessTimedOutError:
+    step = None if error is None else error.step
+    attempt = None if error is None else error.attempt
+    where = f" in step {step!r}" if step else ""
+    tries = f" (attempt {attempt})" if attempt else ""
+    verb = "failed" if kind is ProcessFailedError else "timed out"
+    ended = kind(
+        f"process {pid} {verb}{where}{tries}: {error}", pid=pid, step=step, attempt=attempt, error=error
+    )
+    if error is not None and error.traceback:
+        ended.add_note(error.traceback.rstrip())
+    return ended

@@ -1,0 +1,81 @@
+"""What a step may ask for while it runs."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class StepReports(Protocol):
+    """Where a running step's calls go; both may come from any thread and never block."""
+
+    def progressed(self, done: float, total: float | None, text: str) -> None:
+        """Take note of progress, which is also a heartbeat."""
+        ...
+
+    def beat(self) -> None:
+        """Take note that the step is alive."""
+        ...
+
+
+class StepContext:
+    """The second parameter of a step, if it takes one.
+
+    Attributes:
+        pid: The process.
+        step: Name of the step.
+        attempt: Number of this attempt, counted from 1.
+        services: The manager's services, by name.
+        data: The step's input, as the first parameter gets it.
+    """
+
+    __slots__ = ("_reports", "attempt", "data", "pid", "services", "step")
+
+    def __init__(
+        self,
+        pid: str,
+        step: str,
+        attempt: int,
+        services: Mapping[str, Any],
+        reports: StepReports,
+    ) -> None:
+        """Make the context of one attempt; `data` is set when it has been decoded."""
+        self.pid = pid
+        self.step = step
+        self.attempt = attempt
+        self.services = services
+        self.data: Any = None
+        self._reports = reports
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this step of this process, and for nothing else.
+
+        Hand it to services that understand such keys (payment, mail), as a step may run more than once.
+        """
+        return f"{self.pid}-{self.step}"
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Say how far the step is: `done` of `total`, in any unit. Never blocks; also from a thread.
+
+        Only the newest is kept, and written at most every 0.1 s (options.progress_every_s).
+        """
+        self._reports.progressed(done, total, text)
+
+    def heartbeat(self) -> None:
+        """Say that the step is alive; needed at least every `Step.heartbeat` seconds where that is set.
+
+        Never blocks; also from a thread.
+        """
+        self._reports.beat()
+
+    def __repr__(self) -> str:
+        """Show which attempt this is."""
+        return f"<StepContext {self.pid} {self.step} attempt {self.attempt}>"
+
+
+current_step: ContextVar[StepContext | None] = ContextVar("procactors_current_step", default=None)
+"""The context of the step that this code runs in; None outside of steps."""

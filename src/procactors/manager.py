@@ -1,0 +1,362 @@
+"""The process manager: what an application embeds, the face of everything below."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from procactors._clock import Clock, SystemClock
+from procactors._ids import Ids, checked_pid
+from procactors.engine import control, starting, views
+from procactors.engine.catalog import Catalog
+from procactors.engine.room import Room
+from procactors.engine.subscription import EventStream
+from procactors.engine.tree import Tree
+from procactors.errors import InvalidStoreError
+from procactors.executors.thread import ThreadPool
+from procactors.handle import ProcessHandle
+from procactors.model.status import ProcessStatus
+from procactors.observe import Observer
+from procactors.options import ManagerOptions
+from procactors.stores import Member, Store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from random import Random
+
+    from procactors.actors import TreeRow
+    from procactors.model.definition import Process
+    from procactors.model.info import ProcessInfo
+
+OnConflict = Literal["return", "raise", "replace", "skip"]
+
+
+class ProcessManager:
+    """Runs durable processes inside an asyncio application.
+
+    Embed it as `async with ProcessManager("sqlite:///app.db") as manager:`, by `lifespan=manager.lifespan`,
+    or
+    by `await manager.open()` and `await manager.close()`. Any number of managers may share a store; exactly
+    one
+    of them runs a given process, and all of them can read and control it.
+
+    Source: MWStake ProcessManager.
+    """
+
+    def __init__(  # noqa: PLR0913 - the public face, as the design has it
+        self,
+        url: str | Store,
+        *,
+        run: bool = True,
+        services: Mapping[str, Any] | None = None,
+        modules: Sequence[str] = (),
+        plugins: Sequence[Any] = (),
+        max_running: int = 64,
+        name: str | None = None,
+        options: ManagerOptions = ManagerOptions(),
+        observer: Observer | None = None,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        """Make a manager; it does nothing until it is opened.
+
+        Args:
+            url: Where state lives: "sqlite:///relative.db", "sqlite:////absolute.db?synchronous=NORMAL",
+                "memory://"; or a store.
+            run: False makes a client: it starts, reads, subscribes and controls, and leaves running to
+            others.
+            services: What steps may ask for by name.
+            modules: Modules and packages from which stored references may be imported.
+            plugins: What is run periodically.
+            max_running: How many processes run at once, >= 1; the others are queued in the store.
+            name: A name for people; default: a random one.
+            options: Limits and timeouts.
+            observer: Hears what happens inside, for telemetry.
+            clock: Where time comes from; for tests.
+            rng: Where randomness comes from; for tests.
+
+        Raises:
+            InvalidStoreError: The URL is not understood.
+            ValueError: max_running is below 1.
+        """
+        if max_running < 1:
+            raise ValueError(f"max_running must be 1 or more, not {max_running!r}")
+        clock = clock or SystemClock()
+        ids = Ids(clock, rng)
+        self._room = Room(
+            store=open_store(url, clock, options) if isinstance(url, str) else url,
+            clock=clock,
+            ids=ids,
+            options=options,
+            observer=observer or Observer(),
+            services=dict(services or {}),
+            catalog=Catalog(dict(services or {}), modules),
+            threads=ThreadPool(clock),
+            max_running=max_running,
+            name=name or ids.name(),
+            runs=run,
+        )
+        self._tree: Tree | None = None
+        self._plugins = tuple(plugins)
+
+    # Life.
+
+    async def open(self) -> None:
+        """Connect to the store, adopt what dead managers left, and begin to run.
+
+        Raises:
+            StoreUnavailableError: The store can't be used now.
+            InvalidStoreError: It is not a store, or a newer version's (SchemaTooNewError).
+            RuntimeError: The manager is open already.
+
+        Cancellation: safe; the manager is closed then.
+        """
+        if self._tree is not None:
+            raise RuntimeError("this manager is open already; make another one for another application")
+        self._tree = Tree(self._room)
+        try:
+            await self._tree.open()
+        except BaseException:
+            self._tree = None
+            raise
+
+    async def close(self) -> None:
+        """Let running steps end (for `options.grace_s` seconds), release their processes, disconnect.
+
+        What was running goes on in the next manager on this store, and loses no attempt and no time by it.
+        Closing a closed manager does nothing.
+
+        Cancellation: closing goes on.
+        """
+        tree, self._tree = self._tree, None
+        if tree is not None:
+            await tree.close()
+
+    async def __aenter__(self) -> Self:
+        """Open; see `open`."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close; see `close`."""
+        await self.close()
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
+        """Open and close with an ASGI application: `Starlette(lifespan=manager.lifespan)`."""
+        async with self:
+            yield
+
+    @property
+    def name(self) -> str:
+        """The manager's name, as `info.owner` shows it."""
+        return self._room.name
+
+    # Processes.
+
+    async def start(  # noqa: PLR0913 - the public face, as the design has it
+        self,
+        process: Process,
+        data: Any = None,
+        *,
+        key: str | None = None,
+        on_conflict: OnConflict = "return",
+        key_scope: Literal["kept", "active"] = "kept",
+        priority: int = 0,
+        delay: float | None = None,
+        tags: Iterable[str] = (),
+    ) -> ProcessHandle:
+        """Start a process and return a handle to it.
+
+        Args:
+            process: What to do.
+            data: First step's input. JSON-able, at most 1 MiB (options.payload_limit_bytes). None: `{}`.
+            key: Unique in the store, and held until the process is deleted by retention, so that starting
+            twice
+                starts once. The same key with another definition still gives the first.
+            on_conflict: What to do if the key is taken: "return" a handle to its holder; "raise"
+                KeyConflictError; "replace" it (cancelled if it is alive; this one waits for its end);
+                "skip": return
+                None.
+            key_scope: "active" frees the key when the process ends.
+            priority: A larger one goes first when slots are scarce.
+            delay: Seconds to wait before it begins, >= 0; the process is `sleeping` meanwhile.
+            tags: Words for people and filters.
+
+        Returns:
+            A handle whose process is already stored: a crash after this line loses nothing. None only with
+            on_conflict="skip".
+
+        Raises:
+            KeyConflictError: on_conflict="raise", and the key is taken.
+            StepNotResolvableError: A step's reference is not known here (a client does not check).
+            InvalidDefinitionError: A service is missing, or an argument is wrong; nothing was stored.
+            InvalidDataError: The data is not JSON-able, or too large (PayloadTooLargeError).
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds. The
+            process may
+                have been stored all the same: look by key.
+
+        Cancellation: safe; either nothing was stored, or the process exists and can be found by its key.
+
+        Order: the ProcessQueued event is committed before this returns.
+
+        Source: ProcessManager::startProcess (MWStake); key semantics as in Stripe's idempotency keys.
+        """
+        order = starting.Order(process, data, key, on_conflict, key_scope, priority, delay, tuple(tags))
+        pid = await starting.start(self._open_room(), order)
+        return None if pid is None else ProcessHandle(self, pid)  # type: ignore[return-value] # "skip" only
+
+    def handle(self, pid: str) -> ProcessHandle:
+        """Return a handle to a process; whether it exists shows when the handle is used.
+
+        Raises:
+            UnknownProcessError: This can't be a pid.
+        """
+        return ProcessHandle(self, checked_pid(pid))
+
+    async def result(self, pid: str, timeout: float | None = None) -> Any:
+        """Wait for the end of a process, through interrupts and restarts, and return its output.
+
+        Args:
+            pid: The process.
+            timeout: Seconds to wait at most; None: as long as it takes.
+
+        Raises:
+            ProcessFailedError: It failed; `.error` says how.
+            ProcessTimedOutError: It ran into its timeout.
+            ProcessCancelledError: It was cancelled.
+            UnknownProcessError: There is no such process.
+            TimeoutError: It has not ended in time; it goes on.
+
+        Cancellation: safe; the process goes on.
+        """
+        return await views.result_of(self._open_room(), checked_pid(pid), timeout)
+
+    async def info(self, pid: str) -> ProcessInfo:
+        """Return how a process stands.
+
+        Raises:
+            UnknownProcessError: There is no such process.
+
+        Cancellation: safe.
+        """
+        return views.info_of(await views.record_of(self._open_room(), checked_pid(pid)))
+
+    async def list(
+        self,
+        status: str | Iterable[str] | None = None,
+        name: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[ProcessInfo]:
+        """Return processes, the newest first.
+
+        Args:
+            status: Only those of this status, or of these; by name or enum.
+            name: Only those of the definition of this name.
+            limit: How many at most, >= 1.
+            after: Only those older than this pid: the last of the page before.
+
+        Raises:
+            ValueError: There is no such status, or the limit is below 1.
+
+        Cancellation: safe.
+        """
+        wanted = (status,) if isinstance(status, str) else status
+        statuses = None if wanted is None else [ProcessStatus(one) for one in wanted]
+        if limit < 1:
+            raise ValueError(f"limit must be 1 or more, not {limit!r}")
+        last = None if after is None else checked_pid(after)
+        records = await self._open_room().store.records(statuses, name, limit, last)
+        return [views.info_of(record) for record in records]
+
+    async def counts(self) -> dict[ProcessStatus, int]:
+        """Return how many processes there are of each status. Cancellation: safe."""
+        return await self._open_room().store.counts()
+
+    async def proceed(self, pid: str, data: Any = None) -> str:
+        """Answer a process's interrupt: merge `data` over its data, and let it go on, on any manager.
+
+        Of two mappings the union is taken, one level deep; anything else replaces. Without data it goes on
+        with
+        what there is. Its timeout starts anew.
+
+        Returns:
+            The pid.
+
+        Raises:
+            NotInterruptedError: It has no open question; of two concurrent answers one gets this.
+            InvalidDataError: The answer does not fit the interrupt's schema; the process stays interrupted.
+            UnknownProcessError: There is no such process.
+
+        Cancellation: safe; the answer was taken, or it was not.
+
+        Source: ProcessManager::proceed (MWStake).
+        """
+        pid = checked_pid(pid)
+        await control.proceed(self._open_room(), pid, data)
+        return pid
+
+    async def cancel(self, pid: str, *, reason: str = "") -> bool:
+        """Cancel a process: no further step starts, a running one is cancelled.
+
+        Returns:
+            True if the request was stored before the process ended: it will end as cancelled. False if it
+            was over.
+
+        Raises:
+            UnknownProcessError: There is no such process.
+
+        Cancellation: safe; the request was stored, or it was not.
+        """
+        return await control.cancel(self._open_room(), checked_pid(pid), reason)
+
+    async def retry(self, pid: str) -> None:
+        """Go on with a process that failed or timed out, from its failed step. Its timeout starts anew.
+
+        Raises:
+            InvalidStateError: It has not failed.
+            UnknownProcessError: There is no such process.
+
+        Cancellation: safe; it was done, or it was not.
+        """
+        await control.retry(self._open_room(), checked_pid(pid))
+
+    def subscribe(self, pid: str | None = None, *, after: int | None = None) -> EventStream:
+        """Follow the events of a process, or of all: `async with manager.subscribe(pid) as events`.
+
+        The stream of one process begins with its history (or after the seq `after`), goes over into live
+        events
+        without a gap or a repetition, and ends when the process does. The stream of all begins now (or
+        after the
+        position `after`), and never ends. Every event is delivered after it is committed: what was seen
+        can't be lost.
+        Both end when the manager is closed.
+
+        Raises (on entering):
+            UnknownProcessError: There is no such process.
+            HistoryGoneError: Retention has deleted events after the position asked for.
+        """
+        return EventStream(self._open_room(), None if pid is None else checked_pid(pid), after)
+
+    # The manager itself.
+
+    async def managers(self) -> Sequence[Member]:
+        """Return all managers and clients that are registered on the store. Cancellation: safe."""
+        return await self._open_room().store.members()
+
+    def tree(self) -> Sequence[TreeRow]:
+        """Return the actors of this manager: names, states, mailboxes, for people and dashboards."""
+        return self._open_room().system.tree()
+
+    def _open_room(self) -> Room:
+        if self._tree is None:
+            raise InvalidStoreError(
+                "this manager is not open: use `async with manager:` or `await manager.open()`"
+            )
+        return self._room
+
+    def __repr__(self) -> str:
+        """Show name, store and whether it is open."""
+        state = "closed" if self._tree is None else "open"
+        return f"<ProcessManager {self._room.name} on {self._room.store.url} {state}>"

@@ -1,0 +1,148 @@
+"""A definition: a name and ordered, named steps. Data, not code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from procactors.errors import InvalidDefinitionError
+from procactors.model.spec import Spec, spec_of, steps_from
+from procactors.model.step import Step, check_seconds
+
+DEFAULT_TIMEOUT_S = 60.0
+
+Steps = Mapping[str, Any] | Iterable[Step | Callable[..., Any]]
+
+
+class Process:
+    """What a process does: its steps run in order, each with the output of the one before as input.
+
+    Immutable. It can be built at run time, stored, and read back after a restart or a deploy; a process
+    under way carries its own copy, so that editing a definition changes new processes only.
+
+    Attributes:
+        name: What kind of process it is, for people and for limits.
+        steps: Its steps by name, in order.
+        names: The names of its steps, in order.
+        timeout: Seconds that it may work, from start or proceed to its end; None: no limit.
+
+    Source: MWStake ProcessManager's ManagedProcess.
+    """
+
+    __slots__ = ("_encoded", "name", "names", "steps", "timeout")
+
+    def __init__(self, name: str, steps: Steps, timeout: float | None = DEFAULT_TIMEOUT_S) -> None:
+        """Define a process.
+
+        Args:
+            name: Any text.
+            steps: A mapping of step name to function, class, reference or `Step`; or a sequence of
+                `Step`s and functions, which are then named by their `__name__`.
+            timeout: Seconds of work, > 0. Queueing, interruption and sleep don't count. None: no limit.
+
+        Raises:
+            InvalidDefinitionError: Something is wrong; the message names step, field and reason.
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidDefinitionError(f"a process's name must be text, not {name!r}")
+        check_seconds(timeout, lambda reason: InvalidDefinitionError(f"process {name!r}: timeout {reason}"))
+        self.name = name
+        self.steps: dict[str, Step] = _collected(name, steps)
+        self.names: tuple[str, ...] = tuple(self.steps)
+        self.timeout = timeout
+        self._encoded: msgspec.Raw | None = None
+
+    def to_spec(self) -> dict[str, Any]:
+        """Return the definition as plain data; defaults are left out."""
+        spec: dict[str, Any] = {"name": self.name}
+        if self.timeout != DEFAULT_TIMEOUT_S:
+            spec["timeout"] = self.timeout
+        return {**spec, "steps": {name: spec_of(step) for name, step in self.steps.items()}}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> Process:
+        """Make a definition of plain data, as JSON or YAML gives it.
+
+        References are not resolved here, but when the process is started.
+
+        Raises:
+            InvalidDefinitionError: Something is wrong; the message names step, field and reason.
+        """
+        read = Spec.read(spec)
+        return cls(read.name, steps_from(read), read.timeout)
+
+    @property
+    def encoded(self) -> msgspec.Raw:
+        """The spec as JSON."""
+        if self._encoded is None:
+            self._encoded = msgspec.Raw(msgspec.json.encode(self.to_spec()))
+        return self._encoded
+
+    def __eq__(self, other: object) -> bool:
+        """Two definitions are equal when their specs are."""
+        return isinstance(other, Process) and self.to_spec() == other.to_spec()
+
+    def __hash__(self) -> int:
+        """Hash by name and step names."""
+        return hash((self.name, *self.steps))
+
+    def __repr__(self) -> str:
+        """Show name and steps."""
+        return f"Process({self.name!r}, steps={list(self.steps)}, timeout={self.timeout})"
+
+
+@lru_cache(maxsize=1024)
+def plan_in(definition: bytes) -> Process:
+    """Return the definition that a stored process carries. Remembered, as many carry the same.
+
+    Raises:
+        InvalidDefinitionError: A newer version wrote it, or somebody's hand.
+    """
+    return Process.from_spec(msgspec.json.decode(definition))
+
+
+def _collected(process: str, steps: Steps) -> dict[str, Step]:
+    if isinstance(steps, str) or not isinstance(steps, Iterable):
+        raise InvalidDefinitionError(f"process {process!r}: steps must be a mapping or a sequence")
+    if isinstance(steps, Mapping):
+        found = [_from_item(process, name, value) for name, value in steps.items()]
+    else:
+        found = [value if isinstance(value, Step) else _from_call(process, value) for value in steps]
+    if not found:
+        raise InvalidDefinitionError(f"process {process!r} has no steps")
+    named = {step.name: step for step in found}
+    if len(named) != len(found):
+        names = [step.name for step in found]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidDefinitionError(
+            f"process {process!r} has two steps named {twice!r}; give one of them a name of its own"
+            " by Step(name, ...)",
+            step=twice,
+        )
+    return named
+
+
+def _from_item(process: str, name: str, value: Any) -> Step:
+    if isinstance(value, Step):
+        if value.name != name:
+            raise InvalidDefinitionError(
+                f"process {process!r}: the step under {name!r} calls itself {value.name!r}", step=name
+            )
+        return value
+    return Step(name, value)
+
+
+def _from_call(process: str, value: Any) -> Step:
+    name = getattr(value, "__name__", None)
+    if not callable(value) or not isinstance(name, str):
+        raise InvalidDefinitionError(
+            f"process {process!r}: {value!r} in the list of steps is neither a Step nor a function"
+        )
+    if name == "<lambda>":
+        raise InvalidDefinitionError(
+            f"process {process!r}: a lambda can't be a step: nothing could find it again after a restart"
+        )
+    return Step(name, value)

@@ -1,0 +1,104 @@
+"""Definitions as plain data: what `to_spec` writes and `from_spec` reads.
+
+A bad spec gets an error that names the step, the field and the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from procactors.errors import InvalidDefinitionError
+from procactors.model.retry import Retry
+from procactors.model.step import Step
+
+_TIMEOUT_S = 60.0
+
+
+class StepSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of one step."""
+
+    call: str
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    services: list[str] = []
+    optional_services: list[str] = []
+    timeout: float | None = None
+    heartbeat: float | None = None
+    retry: Retry | None = None
+    executor: str = "loop"
+    interrupts: bool = False
+    at_most_once: bool = False
+    undo: Any = None
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a definition."""
+
+    name: str
+    steps: dict[str, Any]
+    timeout: float | None = _TIMEOUT_S
+
+    @classmethod
+    def read(cls, spec: Any) -> Spec:
+        """Check the outer shape of a spec.
+
+        Raises:
+            InvalidDefinitionError: A field is missing, unknown, or of the wrong type.
+        """
+        if not isinstance(spec, Mapping):
+            raise InvalidDefinitionError(f"a spec is a mapping, not a {type(spec).__name__}")
+        try:
+            return msgspec.convert(spec, cls)
+        except msgspec.ValidationError as error:
+            raise InvalidDefinitionError(f"process {spec.get('name')!r}{_reason(error)}") from None
+
+
+def steps_from(spec: Spec) -> dict[str, Step]:
+    """Return the steps of a spec.
+
+    Raises:
+        InvalidDefinitionError: One is not valid.
+    """
+    return {name: step_from(name, fields) for name, fields in spec.steps.items()}
+
+
+def step_from(name: str, fields: Any) -> Step:
+    """Return the step of that name; a bare text stands for its `call`."""
+    if isinstance(fields, str):
+        fields = {"call": fields}
+    if isinstance(fields, Mapping) and "call" not in fields:
+        raise InvalidDefinitionError(f"step {name!r}, field 'call': is missing", step=name)
+    try:
+        read = msgspec.convert(fields, StepSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidDefinitionError(f"step {name!r}{_reason(error)}", step=name) from None
+    except InvalidDefinitionError as error:  # of Retry
+        raise InvalidDefinitionError(f"step {name!r}, field 'retry': {error}", step=name) from None
+    values = msgspec.structs.asdict(read)
+    if read.undo is not None:
+        values["undo"] = step_from(f"{name}.undo", read.undo)
+    return Step(name, values.pop("call"), **values)
+
+
+def spec_of(step: Step) -> dict[str, Any]:
+    """Return a step as plain data; defaults are left out."""
+    spec: dict[str, Any] = {"call": step.reference}
+    for field in StepSpec.__struct_fields__[1:]:
+        value = getattr(step, field)
+        if value in (None, False, (), {}, "loop"):
+            continue
+        if isinstance(value, Step):
+            value = spec_of(value)
+        spec[field] = msgspec.to_builtins(value)
+    return spec
+
+
+def _reason(error: msgspec.ValidationError) -> str:
+    text, _, path = str(error).partition(" - at `")
+    field = path.removeprefix("$").removesuffix("`").lstrip(".")
+    if not field and "field `" in text:
+        field = text.split("field `")[1].partition("`")[0]
+    return f", field {field!r}: {text}" if field else f": {text}"

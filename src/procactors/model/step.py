@@ -1,0 +1,138 @@
+"""One step of a definition: a name, what to call, and how."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from procactors.errors import InvalidDefinitionError
+from procactors.model import reference
+from procactors.model.retry import Retry
+
+EXECUTORS = ("loop", "thread", "process")
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+    call: Any
+
+
+class Step(_Named, frozen=True, kw_only=True):
+    """A named step: a function, or a class or factory whose product has `execute(data[, ctx])`.
+
+    Attributes:
+        name: Unique within its process; by it a process resumes after a deploy.
+        call: A function or class of a module, or a reference to one ("module:qualname").
+        args: Positional arguments; JSON-able. For a class or factory they build the object, for a
+            function they follow `data` and `ctx`.
+        kwargs: Keyword arguments; JSON-able.
+        services: Names of the manager's services that are passed as keyword arguments.
+        optional_services: The same, left out where the manager does not have them.
+        timeout: Seconds for each attempt, > 0; None: no limit but the process's.
+        heartbeat: The step promises to call `ctx.heartbeat()` or `ctx.progress()` at least every so
+            many seconds, > 0; an attempt that stops doing so is failed.
+        retry: What happens after a failure; None: one attempt only.
+        executor: "loop" (plain functions run in a thread anyway), "thread" or "process".
+        interrupts: Pause the process after this step, as if it returned `Interrupt(output)`.
+        at_most_once: Never run it again after a crash inside it: the process fails instead.
+        undo: The compensation of this step: a function or class, a reference, or a `Step`.
+
+    Raises:
+        InvalidDefinitionError: Something is wrong; the message names step, field and reason.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    services: tuple[str, ...] = ()
+    optional_services: tuple[str, ...] = ()
+    timeout: float | None = None
+    heartbeat: float | None = None
+    retry: Retry | None = None
+    executor: str = "loop"
+    interrupts: bool = False
+    at_most_once: bool = False
+    undo: Any = None
+
+    def __post_init__(self) -> None:
+        """Check every field and bring it into its one form."""
+        self._check_name()
+        _check_call(self.name, "call", self.call)
+        for field in ("args", "services", "optional_services"):
+            self._set(field, self._sequence(field))
+        self._check_kwargs()
+        for field in ("timeout", "heartbeat"):
+            check_seconds(getattr(self, field), self._problem(field))
+        if self.retry is not None and not isinstance(self.retry, Retry):
+            raise self._problem("retry")(f"must be a Retry, not {self.retry!r}")
+        if self.executor not in EXECUTORS:
+            raise self._problem("executor")(f"must be one of {EXECUTORS}, not {self.executor!r}")
+        if self.at_most_once and self.retry is not None:
+            raise self._problem("at_most_once")("and retry exclude each other")
+        if self.undo is not None and not isinstance(self.undo, Step):
+            self._set("undo", Step(f"{self.name}.undo", self.undo))
+
+    def _problem(self, field: str) -> Any:
+        return lambda reason: InvalidDefinitionError(
+            f"step {self.name!r}, field {field!r}: {reason}", step=self.name
+        )
+
+    def _set(self, field: str, value: Any) -> None:
+        msgspec.structs.force_setattr(self, field, value)
+
+    def _check_name(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise InvalidDefinitionError(f"a step's name must be text, not {self.name!r}")
+
+    def _sequence(self, field: str) -> tuple[Any, ...]:
+        value = getattr(self, field)
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise self._problem(field)(f"must be a list or tuple, not {value!r}")
+        if field != "args" and not all(isinstance(name, str) for name in value):
+            raise self._problem(field)(f"must hold names, not {value!r}")
+        return tuple(value)
+
+    def _check_kwargs(self) -> None:
+        if not isinstance(self.kwargs, Mapping) or not all(isinstance(k, str) for k in self.kwargs):
+            raise self._problem("kwargs")(f"must map names to values, not {self.kwargs!r}")
+        for field in ("args", "kwargs"):
+            try:
+                msgspec.json.encode(getattr(self, field))
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                raise self._problem(field)(f"must be JSON-able: {error}") from error
+        passed = [*self.kwargs, *self.services, *self.optional_services]
+        if len(set(passed)) != len(passed):
+            raise self._problem("services")("and kwargs pass the same name twice")
+
+    @property
+    def reference(self) -> str:
+        """How the step's code is found again: "module:qualname", or its stable name."""
+        return self.call if isinstance(self.call, str) else reference.register(self.call)
+
+
+def check_seconds(value: Any, problem: Any) -> None:
+    """Refuse a duration that is not a positive number of seconds or None."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise problem(f"must be a number of seconds, not {value!r}")
+    if not 0 < value < float("inf"):
+        raise problem(f"must be more than 0 seconds, not {value!r}")
+
+
+def _check_call(name: str, field: str, call: Any) -> None:
+    if isinstance(call, str):
+        if not call:
+            raise InvalidDefinitionError(f"step {name!r}, field {field!r}: is empty", step=name)
+        return
+    try:
+        reference.register(call)
+    except InvalidDefinitionError as error:
+        raise InvalidDefinitionError(f"step {name!r}, field {field!r}: {error}", step=name) from None
+    if inspect.isclass(call) and not callable(getattr(call, "execute", None)):
+        raise InvalidDefinitionError(
+            f"step {name!r}, field {field!r}: class {call.__qualname__} has no method execute(data[, ctx])",
+            step=name,
+        )

@@ -1,0 +1,274 @@
+"""What one transaction does: a list of operations, each with an outcome of its own.
+
+An operation that is refused (stale epoch, key taken, not allowed by the state) writes nothing and
+spares the others of its batch. Decisions that depend on what is in the store are plain functions that
+the store calls inside the transaction: read, decide, write, with nothing in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from procactors.model.definition import Process
+from procactors.model.event import ProcessEvent
+from procactors.model.state import ProcessState
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A process as the store has it.
+
+    Attributes:
+        id: The store's own number of it.
+        owner: The manager that runs it now; None: it is free.
+        epoch: What a write has to name to be let in.
+        state: What its events fold into.
+        plan: The definition that it carries.
+        data: What `state.data_seq` points to: the next step's input, or the output; encoded.
+        error_body: Stored body of the event that `state.error_seq` points to, if to any.
+        interrupt_body: The same of `state.interrupt_seq`.
+        is_being_cancelled: Whether a cancel waits for its owner.
+    """
+
+    id: int
+    pid: str
+    name: str
+    key: str | None
+    tags: tuple[str, ...]
+    priority: int
+    parent_pid: str | None
+    depth: int
+    owner: int | None
+    owner_name: str | None
+    epoch: int
+    created_at: float
+    progress: str | None
+    state: ProcessState
+    plan: Process
+    data: msgspec.Raw
+    error_body: str | None = None
+    interrupt_body: str | None = None
+    is_being_cancelled: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What is to happen to a process: these events, which lead to this state."""
+
+    events: tuple[ProcessEvent, ...]
+    state: ProcessState
+
+
+Decide = Callable[[Record, float], Decision | None]
+"""Decides on a process at a moment (seconds since 1970 by the store's clock). None: leave it as it is.
+Pure, and called in the store's own thread."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What somebody else wants of a process."""
+
+    id: int
+    process: int
+    kind: str
+    body: bytes
+    pid: str = ""
+    owner: int | None = None
+
+
+class Written(msgspec.Struct, frozen=True, gc=False):
+    """The outcome of an operation that wrote events.
+
+    Attributes:
+        process: The store's number of the process.
+        epoch: The epoch that its next write has to name.
+        position: Position of the first event; the others follow without a gap.
+    """
+
+    process: int
+    pid: str
+    epoch: int
+    events: tuple[ProcessEvent, ...]
+    state: ProcessState
+    position: int
+
+
+class Insert(msgspec.Struct, frozen=True, kw_only=True):
+    """Store a new process. Outcome: `Written`, or `KeyTaken`.
+
+    Attributes:
+        owner: The manager that runs it from the start; None: it is queued.
+        replaces: A pid that has to give up the key for this one; this one then starts behind its end.
+        cancel: How that one is cancelled, if it is alive and nobody owns it.
+    """
+
+    pid: str
+    decision: Decision
+    plan: Process
+    owner: int | None = None
+    key: str | None = None
+    key_scope: str = "kept"
+    tags: tuple[str, ...] = ()
+    priority: int = 0
+    parent: int | None = None
+    depth: int = 0
+    replaces: bool = False
+    cancel: Decide | None = None
+
+
+class KeyTaken(msgspec.Struct, frozen=True):
+    """The key is held by another process."""
+
+    pid: str
+
+
+class Append(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner's own write. Outcome: `Written`, `Stale`, or `CommandsWaiting`.
+
+    Attributes:
+        epoch: The epoch under which it was made.
+        owner: Who owns the process after it; None: it is free or ended.
+        call: Reference of the next step, if the process is free after it.
+        commands: Commands that it has taken into account, which it deletes.
+    """
+
+    process: int
+    pid: str
+    epoch: int
+    decision: Decision
+    priority: int = 0
+    owner: int | None
+    call: str | None
+    commands: tuple[int, ...] = ()
+
+
+class Stale(msgspec.Struct, frozen=True):
+    """Another manager owns the process now; nothing was written."""
+
+    pid: str
+    epoch: int | None
+
+
+class CommandsWaiting(msgspec.Struct, frozen=True):
+    """Somebody wants something of this process first; nothing was written: decide again."""
+
+    commands: tuple[Command, ...]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Decide on a free process, whoever does it. Outcome: `Written`, `Owned`, `Unchanged`, or the error.
+
+    Attributes:
+        decide: Raises to refuse.
+        if_owned: Command kind and body to leave for the owner if there is one; None: leave none.
+        take_as: Become its owner in the same transaction, if the new state is `running`.
+    """
+
+    pid: str
+    decide: Decide
+    if_owned: tuple[str, bytes] | None = None
+    take_as: int | None = None
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """The process has an owner; the command (if any) is left for it under this number."""
+
+    record: Record
+    command: int | None
+
+
+class Unchanged(msgspec.Struct, frozen=True):
+    """The decision was to leave it."""
+
+    record: Record
+
+
+class Due(msgspec.Struct, frozen=True):
+    """The free processes that may be taken up, best first.
+
+    Attributes:
+        passes_over: References of steps that the asker can't resolve.
+    """
+
+    passes_over: frozenset[str] = frozenset()
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """The free processes whose time, or whose interrupt's time, is over."""
+
+
+class Stranded(msgspec.Struct, frozen=True):
+    """The free processes that have been due since `before` and wait for a step among `calls`."""
+
+    before: float
+    calls: frozenset[str]
+
+
+class OwnedBy(msgspec.Struct, frozen=True):
+    """The processes of these managers, which are gone: their rows are deleted with the last process."""
+
+    managers: tuple[int, ...]
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """Decide on all processes of a selection. Outcome: list of `Swept`, those decided on only.
+
+    Attributes:
+        limit: How many at most.
+        take_as: Become the owner of those whose new state is `running`.
+    """
+
+    selection: Due | Expired | Stranded | OwnedBy
+    limit: int
+    decide: Decide
+    take_as: int | None = None
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """A process that a sweep decided on: as it was, and what was written."""
+
+    record: Record
+    written: Written
+
+
+class SaveProgress(msgspec.Struct, frozen=True):
+    """Keep a process's newest progress while its last event is number `seq`. Outcome: whether it is."""
+
+    process: int
+    epoch: int
+    seq: int
+    progress: bytes
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """Leave a command with whoever can obey it. Outcome: its number, or None: no such process."""
+
+    pid: str
+    kind: str
+    body: bytes
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Settle a command whose sender waits: "" is yes, else the reason why not. Outcome: None."""
+
+    command: int
+    outcome: str
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """Delete commands. Outcome: None."""
+
+    commands: tuple[int, ...]
+
+
+class Purge(msgspec.Struct, frozen=True):
+    """Delete up to `limit` processes that ended before a moment. Outcome: how many were deleted."""
+
+    ended_before: float
+    limit: int
+
+
+Operation = Insert | Append | Change | Sweep | SaveProgress | Leave | Answer | Forget | Purge
+
+Outcome = Any
+"""What an operation came to, as its docstring says; an exception where it was refused."""

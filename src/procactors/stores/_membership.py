@@ -1,0 +1,90 @@
+"""Managers and clients: their rows and leases, on one sqlite3 connection; who of them is alive."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from procactors.stores._queries import queries_of
+from procactors.stores._store import Identity, Member
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_sql = queries_of("sqlite")
+
+
+def register(connection: sqlite3.Connection, identity: Identity, now: float, lease_s: float) -> Member:
+    """Add a row and return it."""
+    values = (
+        identity.name, identity.kind, identity.host, identity.boot_id, identity.pid_namespace,
+        identity.os_pid, identity.os_started, now, now + lease_s,
+    )  # fmt: skip
+    number = connection.execute(_sql["register_manager"], values).lastrowid
+    assert number is not None
+    return Member(number, identity, now, now + lease_s)
+
+
+def unregister(connection: sqlite3.Connection, member: int) -> None:
+    """Remove a row."""
+    connection.execute(_sql["unregister_managers"], (f"[{member}]",))
+
+
+def members(connection: sqlite3.Connection) -> list[Member]:
+    """Return all rows."""
+    return [
+        Member(number, Identity(*identity), registered_at, lease_until)
+        for number, *identity, registered_at, lease_until in connection.execute(_sql["managers"])
+    ]
+
+
+def this_process(name: str, kind: str) -> Identity:
+    """Return the identity of a manager or client in this OS process."""
+    os_pid = os.getpid()
+    return Identity(
+        name=name,
+        kind=kind,
+        host=socket.gethostname(),
+        boot_id=_text("/proc/sys/kernel/random/boot_id"),
+        pid_namespace=_link("/proc/self/ns/pid"),
+        os_pid=os_pid,
+        os_started=os_start(os_pid),
+    )
+
+
+def is_gone(member: Member, here: Identity, now: float) -> bool:
+    """Tell whether a member is dead: its OS process is gone, or it let its lease run out.
+
+    A member of the same kernel and pid namespace is looked up; its start time has to match too, as
+    pids are reused. Of any other only the lease tells, by the store's clock.
+    """
+    other = member.identity
+    is_local = other.boot_id == here.boot_id != "" and other.pid_namespace == here.pid_namespace != ""
+    if is_local and os_start(other.os_pid) != other.os_started:
+        return True
+    return member.lease_until < now
+
+
+def os_start(os_pid: int) -> str:
+    """Return when an OS process started, in the kernel's own count; "" if there is none (or no /proc)."""
+    stat = _text(f"/proc/{os_pid}/stat")
+    fields = stat.rpartition(")")[2].split()
+    if not fields or fields[0] in {"Z", "X"}:  # a zombie only waits for its parent
+        return ""
+    return fields[19]
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text("ascii", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _link(path: str) -> str:
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""

@@ -1,0 +1,29 @@
+"""A store for a URL. A driver is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from procactors.errors import InvalidStoreError
+from procactors.stores._url import sqlite_location
+from procactors.stores.memory import MemoryStore
+from procactors.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from procactors._clock import Clock
+    from procactors.options import ManagerOptions
+    from procactors.stores._store import Store
+
+
+def open_store(url: str, clock: Clock, options: ManagerOptions) -> Store:
+    """Return the store that `url` names; it connects when it is opened.
+
+    Raises:
+        InvalidStoreError: There is no such kind of store, or the URL is not well formed.
+    """
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        return SqliteStore(sqlite_location(url), url, clock, options)
+    if scheme == "memory":
+        return MemoryStore(url, clock, options)
+    raise InvalidStoreError(f"{url!r} names no store: write sqlite:///file.db or memory://")

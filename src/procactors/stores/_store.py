@@ -1,0 +1,147 @@
+"""Where state lives: the protocol that every store keeps, one guarantee a method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from procactors.stores._batch import Command, Operation, Outcome, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procactors._clock import Instant
+    from procactors.model.event import ProcessEvent, StepProgressed
+    from procactors.model.status import ProcessStatus
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who a manager or client is, so that others can tell whether it is alive.
+
+    Attributes:
+        name: For people.
+        kind: "manager" runs processes, "client" does not.
+        host: Host name.
+        boot_id: Identifies the running kernel.
+        pid_namespace: Identifies the space in which `os_pid` is unique.
+        os_pid: Number of the OS process.
+        os_started: When that OS process started, as its kernel counts.
+    """
+
+    name: str
+    kind: str
+    host: str = ""
+    boot_id: str = ""
+    pid_namespace: str = ""
+    os_pid: int = 0
+    os_started: str = ""
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A registered manager or client."""
+
+    id: int
+    identity: Identity
+    registered_at: float
+    lease_until: float
+
+
+class News(msgspec.Struct, frozen=True):
+    """What waits for a manager.
+
+    Attributes:
+        commands: What is wanted of its own processes, and of free ones.
+        is_due: Whether a free process may be taken up.
+    """
+
+    commands: tuple[Command, ...]
+    is_due: bool
+
+
+class Store(Protocol):
+    """Keeps processes, events, commands and managers. All methods are for one event loop.
+
+    Errors are StoreUnavailableError (try again later) and InvalidStoreError (it will not get better);
+    a cancelled call leaves no transaction open.
+    """
+
+    url: str
+
+    async def open(self) -> None:
+        """Connect, and bring the schema to the newest version. Raises SchemaTooNewError, untouched."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect; nothing of the store runs afterwards. Closing twice is fine."""
+        ...
+
+    def now(self) -> Instant:
+        """Return the store's time, by which everything in it is judged. Never blocks."""
+        ...
+
+    async def commit(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """Do these operations in one transaction, in order; all that were not refused are durable then."""
+        ...
+
+    async def record(self, pid: str) -> Record | None:
+        """Return one process as of the last commit."""
+        ...
+
+    async def records(
+        self,
+        statuses: Sequence[ProcessStatus] | None,
+        name: str | None,
+        limit: int,
+        after: str | None,
+    ) -> list[Record]:
+        """Return processes, the newest first, those after the pid `after` only."""
+        ...
+
+    async def history(self, pid: str, after: int, limit: int) -> list[ProcessEvent]:
+        """Return the events of one process with a seq above `after`, in order."""
+        ...
+
+    async def events_after(self, position: int, limit: int) -> tuple[list[ProcessEvent], int]:
+        """Return the events of all processes beyond `position`, and the last position looked at."""
+        ...
+
+    async def progress(self) -> list[StepProgressed]:
+        """Return the newest progress of all running processes."""
+        ...
+
+    async def positions(self) -> tuple[int, int]:
+        """Return the newest position, and the largest that retention has deleted."""
+        ...
+
+    async def next_moments(self, now: float) -> tuple[float | None, float | None, float | None]:
+        """Return when a free process becomes due after `now`, when one expires, when the oldest ended."""
+        ...
+
+    async def news(self, owner: int | None, passes_over: frozenset[str]) -> News:
+        """Return what waits for the manager `owner`, which can't run the steps in `passes_over`."""
+        ...
+
+    async def command_outcome(self, command: int) -> str | None:
+        """Return how a command was settled; None: not yet."""
+        ...
+
+    async def counts(self) -> dict[ProcessStatus, int]:
+        """Return how many processes there are of each status."""
+        ...
+
+    async def register(self, identity: Identity, lease_s: float) -> Member:
+        """Add a manager or client, and keep its lease from a thread of its own until `unregister`."""
+        ...
+
+    async def unregister(self, member: Member) -> None:
+        """End the lease, and remove the row."""
+        ...
+
+    async def members(self) -> list[Member]:
+        """Return all managers and clients, dead ones too."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when others may have changed the store since the last call."""
+        ...

@@ -1,0 +1,73 @@
+-- Everything of procactors is prefixed procactors_, as the file may be the application's own.
+-- Times are seconds since 1970 (UTC). JSON is kept as text, for people with a sqlite3 prompt.
+
+CREATE TABLE procactors_managers (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    name          TEXT NOT NULL,
+    kind          TEXT NOT NULL,             -- 'manager' runs processes, 'client' only looks and controls
+    host          TEXT NOT NULL,
+    boot_id       TEXT NOT NULL,             -- of the running kernel; with the next three: is it alive?
+    pid_namespace TEXT NOT NULL,
+    os_pid        INTEGER NOT NULL,
+    os_started    TEXT NOT NULL,             -- start time of that OS process, as pids are reused
+    registered_at REAL NOT NULL,
+    lease_until   REAL NOT NULL
+);
+
+CREATE TABLE procactors_processes (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,   -- never reused: a late write can't hit another process
+    pid        TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL,
+    key        TEXT,
+    unique_key TEXT UNIQUE,                  -- the key while it is held; NULL once it is given up
+    key_scope  TEXT,                         -- 'kept' until retention, or 'active' until the end
+    tags       TEXT NOT NULL DEFAULT '[]',
+    priority   INTEGER NOT NULL DEFAULT 0,
+    parent     INTEGER,
+    depth      INTEGER NOT NULL DEFAULT 0,
+    behind     INTEGER,                      -- the process whose end this one waits for before it may start
+    status     TEXT NOT NULL,
+    owner      INTEGER,                      -- the manager that runs it now
+    epoch      INTEGER NOT NULL,             -- grows with each change of owner; fences off the one before
+    due_at     REAL,                         -- a free process: when it may be taken up
+    expires_at REAL,                         -- a free process: when it times out, or its interrupt does
+    rank       REAL,                         -- order among those that are due: due_at less its priority
+    call       TEXT,                         -- reference of its next step
+    created_at REAL NOT NULL,
+    ended_at   REAL,
+    state      TEXT NOT NULL,                -- what its events fold into
+    progress   TEXT
+);
+CREATE INDEX procactors_processes_rank ON procactors_processes (rank, id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX procactors_processes_due ON procactors_processes (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX procactors_processes_expires ON procactors_processes (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX procactors_processes_owner ON procactors_processes (owner) WHERE owner IS NOT NULL;
+CREATE INDEX procactors_processes_ended ON procactors_processes (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX procactors_processes_behind ON procactors_processes (behind) WHERE behind IS NOT NULL;
+CREATE INDEX procactors_processes_parent ON procactors_processes (parent) WHERE parent IS NOT NULL;
+CREATE INDEX procactors_processes_status ON procactors_processes (status, id);
+CREATE INDEX procactors_processes_name ON procactors_processes (name, id);
+
+CREATE TABLE procactors_events (
+    position    INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows in commit order over all processes
+    process     INTEGER NOT NULL REFERENCES procactors_processes (id) ON DELETE CASCADE,
+    seq         INTEGER NOT NULL,                   -- 1, 2, 3, ... within the process
+    payload_seq INTEGER,                            -- the event that holds this one's payload
+    body        TEXT NOT NULL
+);
+CREATE UNIQUE INDEX procactors_events_seq ON procactors_events (process, seq);
+
+CREATE TABLE procactors_commands (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    process    INTEGER NOT NULL REFERENCES procactors_processes (id) ON DELETE CASCADE,
+    kind       TEXT NOT NULL,
+    body       TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    outcome    TEXT                                 -- for who waits for an answer: '' is yes, else why not
+);
+CREATE INDEX procactors_commands_process ON procactors_commands (process);
+
+CREATE TABLE procactors_marks (
+    name  TEXT PRIMARY KEY,
+    value NOT NULL
+);

@@ -1,0 +1,199 @@
+-- Named queries. "-- name: x" begins one; the comment below it says what it is for.
+-- ROWS(...) stands for one or more rows of that shape: see stores/_queries.py.
+
+-- name: fence
+-- How many of these processes are still at the epoch that a write was made under; is any command waiting?
+WITH wanted (id, epoch) AS (VALUES ROWS(?, ?))
+SELECT
+    (SELECT count(*) FROM wanted w JOIN procactors_processes p ON p.id = w.id AND p.epoch = w.epoch),
+    EXISTS (SELECT 1 FROM procactors_commands WHERE outcome IS NULL);
+
+-- name: epochs
+-- The epochs of these processes now.
+SELECT id, epoch FROM procactors_processes WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: pending_commands
+-- What others want of these processes.
+SELECT process, id, kind, body FROM procactors_commands
+WHERE outcome IS NULL AND process IN (SELECT value FROM json_each(?)) ORDER BY id;
+
+-- name: commands_for_owner
+-- What others want of the processes that this manager owns, or that nobody does.
+SELECT c.id, p.id, p.pid, p.owner, c.kind, c.body
+FROM procactors_commands c JOIN procactors_processes p ON p.id = c.process
+WHERE c.outcome IS NULL AND (p.owner = ? OR p.owner IS NULL) ORDER BY c.id LIMIT 1000;
+
+-- name: insert_command
+INSERT INTO procactors_commands (process, kind, body, created_at) VALUES (?, ?, ?, ?);
+
+-- name: answer_command
+UPDATE procactors_commands SET outcome = ? WHERE id = ?;
+
+-- name: command_outcome
+SELECT outcome FROM procactors_commands WHERE id = ?;
+
+-- name: delete_commands
+DELETE FROM procactors_commands WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: insert_events
+INSERT INTO procactors_events (process, seq, payload_seq, body) VALUES ROWS(?, ?, ?, CAST(? AS TEXT));
+
+-- name: update_processes
+-- The snapshot after new events. The first column is the process, the rest is what changes.
+WITH new (id, status, owner, epoch, due_at, expires_at, rank, call, ended_at, state) AS (
+    VALUES ROWS(?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))
+)
+UPDATE procactors_processes SET
+    status = new.status, owner = new.owner, epoch = new.epoch, due_at = new.due_at,
+    expires_at = new.expires_at, rank = new.rank, call = new.call, ended_at = new.ended_at,
+    state = new.state, progress = NULL
+FROM new WHERE procactors_processes.id = new.id;
+
+-- name: insert_processes
+INSERT INTO procactors_processes (
+    pid, name, key, unique_key, key_scope, tags, priority, parent, depth, behind, status, owner, epoch,
+    due_at, expires_at, rank, call, created_at, ended_at, state
+) VALUES ROWS(?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT));
+
+-- name: save_progress
+UPDATE procactors_processes SET progress = CAST(? AS TEXT)
+WHERE id = ? AND epoch = ? AND json_extract(state, '$.seq') = ?;
+
+-- name: key_holder
+SELECT pid FROM procactors_processes WHERE unique_key = ?;
+
+-- name: give_up_key
+UPDATE procactors_processes SET unique_key = NULL WHERE pid = ?;
+
+-- name: give_up_active_keys
+-- A key of scope "active" is free again when its process has ended.
+UPDATE procactors_processes SET unique_key = NULL
+WHERE id IN (SELECT value FROM json_each(?)) AND key_scope = 'active';
+
+-- name: release_those_behind
+-- Let start what was queued behind processes that have ended.
+UPDATE procactors_processes SET due_at = ?1, rank = ?1 - priority * ?2, behind = NULL
+WHERE behind IN (SELECT value FROM json_each(?3));
+
+-- name: due
+-- The free processes that may be taken up, best first, passing over steps that can't be resolved.
+SELECT id FROM procactors_processes
+WHERE due_at <= ? AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
+ORDER BY rank, id LIMIT ?;
+
+-- name: expired
+-- The free processes whose time is over.
+SELECT id FROM procactors_processes WHERE expires_at <= ? ORDER BY expires_at LIMIT ?;
+
+-- name: next_moments
+-- When something becomes due, when something expires, and when the oldest of the ended ended.
+SELECT
+    (SELECT min(due_at) FROM procactors_processes WHERE due_at > ?),
+    (SELECT min(expires_at) FROM procactors_processes WHERE expires_at IS NOT NULL),
+    (SELECT min(ended_at) FROM procactors_processes WHERE ended_at IS NOT NULL);
+
+-- name: stranded
+-- Processes that have been due for long, and whose next step is among those that can't be resolved here.
+SELECT id FROM procactors_processes
+WHERE due_at <= ? AND status <> 'blocked' AND call IN (SELECT value FROM json_each(?)) LIMIT ?;
+
+-- name: owned_by
+SELECT id FROM procactors_processes WHERE owner IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?;
+
+-- name: records
+-- Processes with the events that hold their plan and their data.
+SELECT
+    p.id, p.pid, p.name, p.key, p.tags, p.priority, pp.pid, p.depth, p.owner, m.name, p.epoch,
+    p.created_at, p.state, p.progress, q.body,
+    CASE WHEN coalesce(json_extract(p.state, '$.data_seq'), 1) = 1 THEN NULL ELSE (
+        SELECT d.body FROM procactors_events d
+        WHERE d.process = p.id AND d.seq = json_extract(p.state, '$.data_seq')) END,
+    (SELECT x.body FROM procactors_events x
+        WHERE x.process = p.id AND x.seq = json_extract(p.state, '$.error_seq')),
+    (SELECT i.body FROM procactors_events i
+        WHERE i.process = p.id AND i.seq = json_extract(p.state, '$.interrupt_seq')),
+    EXISTS (SELECT 1 FROM procactors_commands c
+        WHERE c.process = p.id AND c.kind = 'cancel' AND c.outcome IS NULL)
+FROM procactors_processes p
+JOIN procactors_events q ON q.process = p.id AND q.seq = 1
+LEFT JOIN procactors_processes pp ON pp.id = p.parent
+LEFT JOIN procactors_managers m ON m.id = p.owner
+
+-- name: records_by_id
+-- (ends the query "records")
+WHERE p.id IN (SELECT value FROM json_each(?));
+
+-- name: records_by_pid
+-- (ends the query "records")
+WHERE p.pid = ?;
+
+-- name: records_listed
+-- (ends the query "records")
+WHERE p.id IN (
+    SELECT id FROM procactors_processes
+    WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
+      AND (?2 IS NULL OR name = ?2)
+      AND (?3 IS NULL OR id < (SELECT id FROM procactors_processes WHERE pid = ?3))
+    ORDER BY id DESC LIMIT ?4
+) ORDER BY p.id DESC;
+
+-- name: history
+-- The events of one process after a seq.
+SELECT e.position, e.seq, e.body, x.body FROM procactors_events e
+LEFT JOIN procactors_events x ON x.process = e.process AND x.seq = e.payload_seq
+WHERE e.process = (SELECT id FROM procactors_processes WHERE pid = ?) AND e.seq > ?
+ORDER BY e.seq LIMIT ?;
+
+-- name: events_after
+-- The events of all processes after a position.
+SELECT e.position, e.seq, e.body, x.body, p.pid FROM procactors_events e
+JOIN procactors_processes p ON p.id = e.process
+LEFT JOIN procactors_events x ON x.process = e.process AND x.seq = e.payload_seq
+WHERE e.position > ? ORDER BY e.position LIMIT ?;
+
+-- name: progress
+-- What running processes said of their progress.
+SELECT p.pid, json_extract(p.state, '$.seq'), p.progress FROM procactors_processes p
+WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL;
+
+-- name: last_position
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'procactors_events'), 0);
+
+-- name: position_gone
+-- The largest position that retention has deleted.
+SELECT coalesce((SELECT value FROM procactors_marks WHERE name = 'position_gone'), 0);
+
+-- name: ended_before
+SELECT id FROM procactors_processes WHERE ended_at <= ? ORDER BY ended_at LIMIT ?;
+
+-- name: note_position_gone
+INSERT INTO procactors_marks (name, value)
+SELECT 'position_gone', max(position) FROM procactors_events
+WHERE process IN (SELECT value FROM json_each(?)) HAVING max(position) IS NOT NULL
+ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value);
+
+-- name: delete_processes
+DELETE FROM procactors_processes WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: count_by_status
+SELECT status, count(*) FROM procactors_processes GROUP BY status;
+
+-- name: register_manager
+INSERT INTO procactors_managers (
+    name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: renew_lease
+UPDATE procactors_managers SET lease_until = ? WHERE id = ?;
+
+-- name: managers
+SELECT id, name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
+FROM procactors_managers ORDER BY id;
+
+-- name: unregister_managers
+DELETE FROM procactors_managers WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: orphans
+-- Processes whose owner has no row any more.
+SELECT id FROM procactors_processes WHERE owner IS NOT NULL
+AND owner NOT IN (SELECT id FROM procactors_managers) LIMIT ?;

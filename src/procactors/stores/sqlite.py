@@ -1,0 +1,168 @@
+"""The store in a SQLite file: one writer, one reader, one hop into the writer's thread for each commit.
+
+WAL, `synchronous=FULL` (a power cut loses nothing) unless the URL says otherwise. A commit is one call
+into aiosqlite's thread and shielded: begin, insert and commit awaited one by one would cost four calls,
+and a cancellation between them would leave the connection inside a transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, TypeVar
+
+import aiosqlite
+import anyio
+
+from procactors.errors import InvalidStoreError
+from procactors.stores._errors import translated
+from procactors.stores._lease import LeaseKeeper
+from procactors.stores._migrate import migrate_sqlite
+from procactors.stores._on_sqlite import OnSqlite
+from procactors.stores._transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procactors._clock import Clock
+    from procactors.options import ManagerOptions
+    from procactors.stores._store import Identity, Member
+    from procactors.stores._url import SqliteLocation
+
+T = TypeVar("T")
+
+_LEAST_VERSION = (3, 35, 0)
+_ATTENTIVE_S = 2.0
+"""How long after somebody else's change the next one is looked for often."""
+
+
+class _Connection(aiosqlite.Connection):
+    """An aiosqlite connection whose thread runs whole functions."""
+
+    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `function(connection)` in the connection's thread: one hop, whatever it does there."""
+        result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
+        return result
+
+
+class SqliteStore(OnSqlite):
+    """Keeps everything in one SQLite file, which may be the application's own."""
+
+    def __init__(self, location: SqliteLocation, url: str, clock: Clock, options: ManagerOptions) -> None:
+        """Name the file; `open` connects."""
+        super().__init__(url, clock, options)
+        self._location = location
+        self._writer: _Connection | None = None
+        self._reader: _Connection | None = None
+        self._lease: LeaseKeeper | None = None
+        self._seen_version = 0
+        self._attentive_until = 0.0
+        self._has_company = False
+
+    async def open(self) -> None:
+        """Connect, and bring the schema to the newest version."""
+        if sqlite3.sqlite_version_info < _LEAST_VERSION:
+            raise InvalidStoreError(f"SQLite 3.35 or newer is needed, this is {sqlite3.sqlite_version}")
+        try:
+            self._writer = await self._connected()
+            await self._write(self._prepare)
+            self._reader = await self._connected()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.close()
+            raise
+
+    async def _connected(self) -> _Connection:
+        connection = _Connection(self._connect, iter_chunk_size=64)
+        self.clock.begin_outside()
+        try:
+            with translated(self.url):
+                await connection
+        finally:
+            self.clock.end_outside()
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._location.path,
+            timeout=self.options.store_patience_s,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA synchronous = {self._location.synchronous}")
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrate_sqlite(connection, self.now(), self.url)
+        self._seen_version = _data_version(connection)
+        self._transaction = Transaction(connection, self.options.ageing_s)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._end_lease()
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                await connection.close()
+        self._reader = self._writer = None
+
+    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._on(self._reader, function)
+
+    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        with anyio.CancelScope(shield=True):
+            result = await self._on(self._writer, function)
+        return result  # noqa: RET504 - mypy can't know that a shielded scope swallows nothing
+
+    async def _on(self, connection: _Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:
+        if connection is None:
+            raise InvalidStoreError(f"{self.url} is not open")
+        self.clock.begin_outside()
+        try:
+            with translated(self.url):
+                return await connection.run(function)
+        finally:
+            self.clock.end_outside()
+
+    # Others.
+
+    async def register(self, identity: Identity, lease_s: float) -> Member:
+        """Add a manager or client, and keep its lease from a thread of its own."""
+        member = await super().register(identity, lease_s)
+        self._lease = LeaseKeeper(self._connect, member.id, lease_s, self.clock)
+        self._lease.start()
+        return member
+
+    async def unregister(self, member: Member) -> None:
+        """End the lease, and remove the row."""
+        await self._end_lease()
+        await super().unregister(member)
+
+    async def _end_lease(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await lease.stop()
+
+    async def members(self) -> list[Member]:
+        """Return all managers and clients, dead ones too; polling is quicker while there are others."""
+        found = await super().members()
+        self._has_company = len(found) > 1
+        return found
+
+    async def changed(self) -> None:
+        """Return when another connection has changed the file, looking every few milliseconds."""
+        while True:
+            attentive = self._has_company or self.clock.monotonic() < self._attentive_until
+            await anyio.sleep(self.options.poll_active_s if attentive else self.options.poll_idle_s)
+            version = await self._on(self._writer, _data_version)
+            if version != self._seen_version:
+                self._seen_version = version
+                self._attentive_until = self.clock.monotonic() + _ATTENTIVE_S
+                return
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    """Return SQLite's change counter, which does not count this connection's own commits."""
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version
