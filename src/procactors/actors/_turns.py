@@ -14,7 +14,6 @@ from anyio.lowlevel import checkpoint
 from procactors.actors._envelope import Envelope, ReplySlot
 from procactors.actors._message import Refusal
 from procactors.actors._signals import TaskEnded
-from procactors.errors import AskTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,12 +147,11 @@ class Turns:
                 await checkpoint()
 
     def _is_void(self, item: Any) -> bool:
-        """Tell whether an item must not be handled any more, and settle it if so."""
+        """Tell whether an item must not be handled any more."""
         if type(item) is Envelope:
             late = item.deadline is not None and item.deadline <= self._clock.monotonic()
             if late or item.slot.is_given_up:
-                self.expired += 1
-                item.slot.fail(AskTimeoutError())
+                self.expired += 1  # its asker has the timeout from its own timer
                 return True
         elif type(item) is Fired:
             if self._fired.get(item.key) is not item:

@@ -7,15 +7,16 @@ it would be committed or lost together with work that is not its own.
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from procactors.deferred._context import enter, settled
+from procactors.deferred._in_context import enter, within
 from procactors.deferred._origin import name_of
 from procactors.deferred._updates import RoundRequirement
 from procactors.errors import IllegalRecursionError, RoundPendingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from contextvars import Context
 
     from procactors.deferred._level import Level
@@ -48,6 +49,30 @@ class TransactionRound:
         if self._transactions is not None and self._transactions.in_transaction():
             self._transactions.on_resolution(callback)
 
+    def start(
+        self, update: Any, context: Context, place: tuple[DeferredUpdates, Level]
+    ) -> Coroutine[Any, Any, None] | None:
+        """Attempt `update`, within `context` and at `place`, as far as that needs no waiting.
+
+        Returns:
+            What is left to be awaited; None: nothing, it is over.
+
+        Raises:
+            Exception: As `attempt`.
+        """
+        if self._transactions is not None:
+            return self.attempt(update, context, place)
+        self._enter(update)
+        result = context.run(enter, place, update.run)
+        if result is not None and isawaitable(result):
+            return self._end(update, within(context, result))
+        self._leave(update)
+        return None
+
+    async def _end(self, update: Any, result: Awaitable[Any]) -> None:
+        await result
+        self._leave(update)
+
     async def attempt(
         self,
         update: Any,
@@ -68,25 +93,39 @@ class TransactionRound:
 
         Cancellation: the round is still open.
         """
+        self._enter(update)
+        if self._transactions is not None:
+            await self._begin(self._transactions)
+        result = update.run() if context is None or place is None else context.run(enter, place, update.run)
+        if result is not None and isawaitable(result):
+            await within(context, result)
+        self._leave(update)
+        if self._transactions is not None:
+            await self._transactions.commit()
+
+    def _enter(self, update: Any) -> None:
         if self.owner is not None or (self._has_changes is not None and self._has_changes()):
             problem = "A transaction round is pending: commit or roll back before running updates."
             raise RoundPendingError(problem)
-        transactions = self._transactions
         if getattr(update, "round_requirement", None) is not RoundRequirement.ABSENT:
-            if transactions is not None:
-                await transactions.begin()
-                transactions.on_resolution(self._over)
             self.owner = update
-        elif transactions is not None:
+
+    async def _begin(self, transactions: Transactions) -> None:
+        """Begin the round that was entered, or commit what is left over if there is none."""
+        if self.owner is None:
             await transactions.commit()
-        result = update.run() if context is None or place is None else context.run(enter, place, update.run)
-        if result is not None:
-            await settled(result, context)
+            return
+        try:
+            await transactions.begin()
+        except BaseException:
+            self.owner = None
+            raise
+        transactions.on_resolution(self._over)
+
+    def _leave(self, update: Any) -> None:
         if self.owner is not update and self.owner is not None:
             self._refuse_foreign_round(update)
         self.owner = None
-        if transactions is not None:
-            await transactions.commit()
 
     def _refuse_foreign_round(self, update: Any) -> None:
         owner, own = round_name(self.owner), round_name(update)

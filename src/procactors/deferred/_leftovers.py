@@ -47,7 +47,7 @@ async def hand_over(root: Level, shared: Shared, rescue: Callable[[Any], Any] | 
             log_lost([entry, *left], "its scope was cancelled")
             raise
         lost += 1
-        log_lost([entry], "its scope ended before its turn")
+        log_lost([entry], "its scope ended before it had run")
     return lost
 
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from procactors.deferred._rounds import StageQueue
+from procactors.deferred._shared import Shared
 from procactors.deferred._stage import Stage
 from procactors.deferred._updates import MergeableUpdate
 
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
     from procactors.deferred._queue import DeferredUpdates
     from procactors.deferred._rounds import Entry
-    from procactors.deferred._shared import Shared
     from procactors.deferred._tie import Tie
 
 _STAGES = (int(Stage.PRESEND), int(Stage.POSTSEND))
@@ -28,30 +30,26 @@ CURRENT: ContextVar[tuple[DeferredUpdates, Level] | None] = ContextVar("procacto
 """The queue, and its innermost level, of the code that runs; None outside of any scope."""
 
 
-class Level:
-    """What waits at one level, and for whom."""
+class Level(msgspec.Struct, eq=False):
+    """What waits at one level, and for whom.
 
-    __slots__ = ("_has_ties", "_queues", "depth", "is_closed", "owner", "parent", "shared", "stage")
+    Attributes:
+        shared: What the levels of its scope share.
+        parent: The level in which `owner` was; None for the root.
+        owner: The update whose level it is; None for the root.
+        stage: The stage in progress; 0 for the root.
+        depth: How many levels it is below the root.
+        is_closed: True once its update has ended.
+    """
 
-    def __init__(
-        self, shared: Shared, parent: Level | None = None, owner: Any = None, stage: int = 0
-    ) -> None:
-        """Make an empty level.
-
-        Args:
-            shared: What the levels of its scope share.
-            parent: The level in which `owner` was; None for the root.
-            owner: The update whose level it is; None for the root.
-            stage: The stage in progress; 0 for the root.
-        """
-        self.shared = shared
-        self.parent = parent
-        self.owner = owner
-        self.stage = stage
-        self.depth: int = 0 if parent is None else parent.depth + 1
-        self.is_closed = False
-        self._queues: tuple[StageQueue, StageQueue] | None = None
-        self._has_ties = False
+    shared: Shared
+    parent: Level | None = None
+    owner: Any = None
+    stage: int = 0
+    depth: int = 0
+    is_closed: bool = False
+    _queues: tuple[StageQueue, StageQueue] | None = None
+    _has_ties: bool = False
 
     def add(self, entry: Entry, stage: int) -> None:
         """Add `entry` for `stage`, or the stage in progress if that is later.
@@ -62,19 +60,16 @@ class Level:
             Exception: What `merge` raised; the level is as before.
         """
         with self.shared.lock:
-            level = self
-            while level.is_closed and level.parent is not None:
-                level = level.parent
-            level.put(entry, stage)
-
-    def put(self, entry: Entry, stage: int) -> None:
-        """Add `entry` here; the lock is held."""
-        if self._queues is None:
-            self._queues = (StageQueue(), StageQueue())
-        if entry.tie is not None:
-            self._has_ties = True
-        if self._queues[max(stage, self.stage) - 1].add(entry):
-            self.shared.counts.merged += 1
+            if self.is_closed and self.parent is not None:
+                self.parent.add(entry, stage)
+                return
+            if self._queues is None:
+                self._queues = (StageQueue(), StageQueue())
+            if entry.tie is not None:
+                self._has_ties = True
+            effective = self.stage if self.stage > stage else stage  # noqa: FURB136 - max() costs more
+            if self._queues[effective - 1].add(entry):
+                self.shared.counts.merged += 1
 
     def move_up(self, active: int) -> int:
         """Move what is not ready to the parent: mergeables, and what is for a stage after `active`.
@@ -138,6 +133,14 @@ class Level:
         """Take out those for which `wanted(entry)` is true, PRESEND first."""
         with self.shared.lock:
             return [entry for queue in self._queues or () for entry in queue.take(wanted)]
+
+    def close_unused(self) -> bool:
+        """End this level if nothing was ever added to it; tell whether nothing was."""
+        lock = self.shared.lock
+        lock.acquire()
+        self.is_closed = is_unused = self._queues is None
+        lock.release()
+        return is_unused
 
     def close(self) -> None:
         """End this level; what it still holds moves up."""

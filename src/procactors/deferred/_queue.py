@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from procactors.deferred._updates import Update
     from procactors.deferred._wake import Wake
 
-_STAGES = frozenset({Stage.PRESEND, Stage.POSTSEND})
 _ZERO = Report()
 
 
@@ -149,7 +148,7 @@ class DeferredUpdates:
         if self._is_closed:
             problem = f"{name_of(update)} can't be deferred: its scope has ended"
             raise NoDeferredScopeError(problem)
-        if stage not in _STAGES:
+        if not 0 < stage <= Stage.POSTSEND:
             problem = f"an update is deferred to PRESEND or POSTSEND, not to {stage!r}"
             raise ValueError(problem)
         if durable:
@@ -157,7 +156,7 @@ class DeferredUpdates:
         tie = None if after_commit is None else tie_to(after_commit)
         context = copy_context()
         level = self._level()
-        level.add(Entry(update, context, frame.f_code, frame.f_lineno, tie, always, durable), stage)
+        level.add(Entry(update, context, frame.f_code, frame.f_lasti, tie, always, durable), stage)
         if level.owner is None:
             self._opportunity.rouse(self)
 

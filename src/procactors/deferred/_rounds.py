@@ -28,7 +28,8 @@ class Entry(msgspec.Struct, eq=False):
     context: Context
     """The context in which it was added; it runs in this copy."""
     code: CodeType
-    line: int
+    instruction: int
+    """With `code`, the place that added it; see `Origin.at`."""
     tie: Tie | None = None
     """The transaction it has to wait for; None: none."""
     always: bool = False
@@ -40,7 +41,7 @@ class Entry(msgspec.Struct, eq=False):
     def origin(self) -> Origin | str:
         """Who deferred it: what the update itself says, else the line that added it."""
         own: Origin | str | None = getattr(self.update, "origin", None)
-        return own or Origin(self.code.co_filename, self.line, self.code.co_qualname)
+        return own or Origin.at(self.code, self.instruction)
 
     def __str__(self) -> str:
         """Return it as logs say it."""
@@ -72,6 +73,8 @@ class StageQueue:
             self._entries[key] = entry
             return False
         existing.update.merge(update)
+        existing.always = existing.always or entry.always
+        existing.durable = existing.durable or entry.durable
         del self._entries[key]
         self._entries[key] = existing
         return True

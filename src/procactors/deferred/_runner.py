@@ -18,7 +18,7 @@ from procactors.deferred._stage import Stage
 from procactors.deferred._updates import EnqueueableUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from procactors.deferred._parking import Parking
     from procactors.deferred._queue import DeferredUpdates
@@ -73,31 +73,47 @@ class Run:
     async def _run_round(
         self, claimed: list[Entry], level: Level, stage: int, active: int, *, nested: bool
     ) -> None:
-        done = 0
+        place = (self._updates, level)
+        claimed.reverse()
         try:
-            for entry in claimed:
-                done += 1
-                if nested:
-                    await self._run(entry, level)
-                else:
-                    await self._run_in_own_level(entry, level, active)
+            while claimed:
+                entry = claimed.pop()  # what has run is let go of
+                rest = self._start(entry, place) if nested else self._start_in_own_level(entry, level, active)
+                if rest is not None:
+                    await rest
                 self._turns += 1
                 if self._turns == _UPDATES_PER_CHECKPOINT:
                     self._turns = 0
                     await checkpoint()
         except Exception:
-            log_lost(claimed[done:], _REASON)
+            log_lost(reversed(claimed), _REASON)
             raise
         except BaseException:
-            level.put_back(claimed[done:], stage)
+            level.put_back(reversed(claimed), stage)
             raise
 
-    async def _run_in_own_level(self, entry: Entry, parent: Level, active: int) -> None:
-        level = Level(self._shared, parent, entry.update, active)
-        token = CURRENT.set((self._updates, level))
+    # An update that never waits costs no coroutine: what is started here is awaited only if need be.
+
+    def _start_in_own_level(
+        self, entry: Entry, parent: Level, active: int
+    ) -> Coroutine[Any, Any, None] | None:
+        level = Level(self._shared, parent, entry.update, active, parent.depth + 1)
+        place = (self._updates, level)
+        rest = self._start(entry, place)
+        if rest is None and level.close_unused():
+            return None
+        return self._finish_level(place, rest, active)
+
+    async def _finish_level(
+        self, place: tuple[DeferredUpdates, Level], rest: Coroutine[Any, Any, None] | None, active: int
+    ) -> None:
+        level = place[1]
+        token = CURRENT.set(place)
         try:
-            await self._run(entry, level)
-            await self.process(level, active, nested=True)
+            if rest is not None:
+                await rest
+            if not level.close_unused():
+                await self.process(level, active, nested=True)
         except Exception:
             log_lost(level.take(lambda left: not is_dropped(left)), _REASON)
             raise
@@ -105,24 +121,37 @@ class Run:
             CURRENT.reset(token)
             level.close()
 
-    async def _run(self, entry: Entry, level: Level) -> None:
+    def _start(self, entry: Entry, place: tuple[DeferredUpdates, Level]) -> Coroutine[Any, Any, None] | None:
         shared = self._shared
+        if entry.durable:
+            return self._finish(entry, shared.keep(entry.update))
         try:
-            if entry.durable:
-                await shared.keep(entry.update)
-                return
-            await shared.round.attempt(entry.update, entry.context, (self._updates, level))
+            rest = shared.round.start(entry.update, entry.context, place)
+        except Exception as error:  # noqa: BLE001 - a failure is isolated, whatever it is
+            return self._failed(entry, error)
+        except BaseException as error:  # noqa: BLE001 - it is raised again after the rollback
+            return self._interrupted(entry, error)
+        if rest is not None:
+            return self._finish(entry, rest)
+        self._done(entry)
+        return None
+
+    async def _finish(self, entry: Entry, rest: Coroutine[Any, Any, None]) -> None:
+        try:
+            await rest
         except Exception as error:  # noqa: BLE001 - a failure is isolated, whatever it is
             await self._failed(entry, error)
-        except BaseException:
-            await self._interrupted(entry)
-            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised again after the rollback
+            await self._interrupted(entry, error)
         else:
-            if getattr(entry.update, "is_cancelled", False):
-                shared.counts.cancelled += 1
-                _log.debug("%s was cancelled by a rollback", entry, extra=_extra(entry, "cancelled"))
-            else:
-                shared.counts.ran += 1
+            self._done(entry)
+
+    def _done(self, entry: Entry) -> None:
+        if getattr(entry.update, "is_cancelled", False):
+            self._shared.counts.cancelled += 1
+            _log.debug("%s was cancelled by a rollback", entry, extra=_extra(entry, "cancelled"))
+        elif not entry.durable:
+            self._shared.counts.ran += 1
 
     async def _failed(self, entry: Entry, error: Exception) -> None:
         shared = self._shared
@@ -146,12 +175,13 @@ class Run:
         except Exception as error:  # noqa: BLE001 - the other updates must get their turn
             log_failure(entry, "rollback", error)
 
-    async def _interrupted(self, entry: Entry) -> None:
-        """Roll back an update that was cancelled in the middle, and remember it as left over."""
+    async def _interrupted(self, entry: Entry, error: BaseException) -> None:
+        """Roll back an update that was cancelled in the middle, remember it as left over, and raise."""
         self._shared.counts.failed += 1
         self._shared.interrupted.append(entry)
         with anyio.CancelScope(shield=True), anyio.move_on_after(_ROLLBACK_PATIENCE_S):
             await self._rollback(entry)
+        raise error
 
 
 def log_failure(entry: Entry, phase: str, error: BaseException) -> None:

@@ -210,8 +210,9 @@ class SchedulerActor(Actor[Message]):
                 held.lost += await updates.hand_over(held.rescue)
         finally:
             for updates in held.scopes:
-                held.lost += updates.discard("the scheduler stopped before its turn", even_always=True)
+                held.lost += updates.discard("the scheduler stopped before it had run", even_always=True)
             held.scopes.clear()
+            held.running = held.waiting = 0
 
 
 def _stopped() -> ActorStoppedError:

@@ -84,16 +84,22 @@ class EnqueueableUpdate:
 class CancellableUpdate:
     """Base class of updates that a rollback can cancel. Cancelled, it stays queued and does nothing."""
 
+    is_cancelled = False
+    """True once a transaction that it belongs to was rolled back."""
+
     def __init__(self, cancel_on_rollback: Iterable[Any], origin: Origin | str | None) -> None:
         """Be cancelled when a transaction that is open now on one of these databases is rolled back."""
         self.origin = origin
-        self.is_cancelled = False
+        self.open_transactions = 0
+        """How many transactions that it belongs to are not over."""
         for database in cancel_on_rollback:
             transactions = transactions_of(database)
             if transactions.in_transaction():
-                transactions.on_resolution(self._cancel_unless)
+                self.open_transactions += 1
+                transactions.on_resolution(self._resolved)
 
-    def _cancel_unless(self, committed: bool) -> None:  # noqa: FBT001 - a callback gets it by position
+    def _resolved(self, committed: bool) -> None:  # noqa: FBT001 - a callback gets it by position
+        self.open_transactions -= 1
         if not committed:
             self.is_cancelled = True
 
@@ -148,20 +154,40 @@ class KeyedUpdate(CallableUpdate, MergeableUpdate):
             key: What those have in common that merge.
             merge: `merge(old_args, new_args)` returns the arguments to call with; None: the newest.
             origin: See `CallableUpdate`.
-            cancel_on_rollback: See `CallableUpdate`.
+            cancel_on_rollback: See `CallableUpdate`. A rollback takes back only what belonged to it.
         """
         super().__init__(function, *args, origin=origin, cancel_on_rollback=cancel_on_rollback)
         self.key = key
         self.merge_args = merge
+        self._later: list[KeyedUpdate] = []
+        """Merged into this one, but to be applied when it is known how their transactions ended."""
 
     def merge(self, other: KeyedUpdate) -> None:
         """Call the newer function, with its arguments merged into the ones before."""
-        if other.merge_args is None or self.is_cancelled:
-            self.args = other.args
-        elif not other.is_cancelled:
-            self.args = tuple(other.merge_args(self.args, other.args))
+        if self._is_unsettled() or other._is_unsettled():
+            self._later += [other, *other._later]
+        else:
+            self._take(other)
+
+    def _is_unsettled(self) -> bool:
+        return bool(self._later or self.is_cancelled or self.open_transactions)
+
+    def _take(self, other: KeyedUpdate) -> None:
+        merge = other.merge_args
+        self.args = other.args if merge is None else tuple(merge(self.args, other.args))
         self.function = other.function
-        self.is_cancelled = other.is_cancelled
+
+    def run(self) -> Any:
+        """Call the function with what was merged and not cancelled."""
+        for other in self._later:
+            if other.is_cancelled:
+                continue
+            if self.is_cancelled:
+                self.function, self.args, self.is_cancelled = other.function, other.args, False
+            else:
+                self._take(other)
+        self._later.clear()
+        return super().run()
 
     def merge_key(self) -> Hashable:
         """Return the key, told apart from those of classes."""

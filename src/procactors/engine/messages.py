@@ -153,14 +153,12 @@ class Follow(Request["Followed"], frozen=True):
 
 
 class Followed(Message, frozen=True):
-    """From when on the follower misses nothing.
+    """From now on the follower misses nothing.
 
     Attributes:
-        position: Events beyond it are handed over.
         is_alive: Whether the process is known to be alive, so that its end is still to come.
     """
 
-    position: int
     is_alive: bool
 
 

@@ -2,7 +2,8 @@
 
 It follows the store's global position. What this manager commits comes as a message; what other OS
 processes commit is read from the store when a gap in the positions, or a change of the store, tells of it.
-A subscriber has a bounded buffer; one that falls behind is marked, and reads on from the store by itself.
+An event may be handed over twice (as it was committed, and as it was read); subscribers go by its number. A
+subscriber has a bounded buffer; one that falls behind is marked, and reads on from the store by itself.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class StreamsActor(Actor[Any]):
         self._alive: set[str] = set()
         self._progress: dict[str, StepProgressed] = {}
 
+    async def on_start(self) -> None:
+        """Begin at the end."""
+        self._position = (await self._room.store.positions())[0]
+
     async def receive(self, message: Any) -> Any:
         """Deliver, follow, or look into the store."""
         match message:
@@ -54,7 +59,7 @@ class StreamsActor(Actor[Any]):
                     await self._catch_up()
                     await self._look_for_progress()
             case Follow(follower):
-                return await self._follow(follower)
+                return self._follow(follower)
             case Unfollow(follower):
                 self._unfollow(follower)
         return None
@@ -70,15 +75,13 @@ class StreamsActor(Actor[Any]):
     def _has_followers(self) -> bool:
         return bool(self._of_all or self._of_one)
 
-    async def _follow(self, follower: Follower) -> Followed:
-        """Add a follower; from the reply's position on it misses nothing."""
-        if not self._has_followers:
-            self._position = (await self._room.store.positions())[0]
+    def _follow(self, follower: Follower) -> Followed:
+        """Add a follower."""
         if follower.pid is None:
             self._of_all.add(follower)
         else:
             self._of_one.setdefault(follower.pid, set()).add(follower)
-        return Followed(self._position, is_alive=follower.pid in self._alive)
+        return Followed(is_alive=follower.pid in self._alive)
 
     def _unfollow(self, follower: Follower) -> None:
         if follower.pid is None:
@@ -94,18 +97,15 @@ class StreamsActor(Actor[Any]):
         for one in written:
             self._note_life(one)
         if not self._has_followers:
+            self._position = max([self._position, *(one.position + len(one.events) - 1 for one in written)])
             return
         for one in written:
-            if one.position <= self._position:
-                continue  # read from the store already
-            if one.position != self._position + 1:
+            if one.position > self._position + 1:
                 await self._catch_up()
-                if one.position <= self._position:
-                    continue
             first = one.state.seq - len(one.events) + 1
             for offset, event in enumerate(one.events):
                 self._deliver(one.pid, first + offset, one.position + offset, event)
-            self._position = one.position + len(one.events) - 1
+            self._position = max(self._position, one.position + len(one.events) - 1)
 
     def _note_life(self, one: Written) -> None:
         """Remember which processes of this manager are alive: their end will be seen here."""

@@ -47,14 +47,11 @@ class EventStream:
         Cancellation: safe.
         """
         try:
-            followed = await self._room.streams.ask(Follow(self._follower), timeout=None)
+            await self._room.streams.ask(Follow(self._follower), timeout=None)
             if self._pid is not None:
                 await self._check_process(self._pid)
-            elif self._has_start:
-                await self._check_position()
             else:
-                self._last = followed.position
-                self._reads_store = False
+                await self._find_start()
         except BaseException:
             self._unfollow()
             raise
@@ -65,9 +62,12 @@ class EventStream:
         if record is None:
             raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
 
-    async def _check_position(self) -> None:
-        _, gone = await self._room.store.positions()
-        if gone > self._last:
+    async def _find_start(self) -> None:
+        newest, gone = await self._room.store.positions()
+        if not self._has_start:
+            self._last = newest
+            self._reads_store = False
+        elif gone > self._last:
             raise HistoryGoneError(
                 f"events up to position {gone} are deleted, after={self._last} was asked for: subscribe with"
                 f" after={gone} or later"

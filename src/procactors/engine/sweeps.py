@@ -20,7 +20,6 @@ from procactors.stores import is_gone
 if TYPE_CHECKING:
     from procactors.engine.room import Room
     from procactors.model.step import Step
-    from procactors.stores import Member
 
 _PAGE = 500
 
@@ -103,11 +102,17 @@ class Sweeps:
         members = await self._room.store.members()
         now = self._room.store.now()
         dead = [m for m in members if m.id != me.id and is_gone(m, me.identity, now)]
-        for reason, ids in _reasons(dead, me if also_own else None):
-            recover = decide.recover(reason, self._room.options.crash_limit)
-            while len(await self._sweep(b.OwnedBy(ids), _PAGE, recover)) == _PAGE:
-                pass
+        for member in dead:
+            await self._free(b.OwnedBy(member.id, is_gone=True), f"manager {member.identity.name} is gone")
+        if also_own:
+            await self._free(b.OwnedBy(me.id, is_gone=False), "the engine was restarted")
+        await self._free(b.Orphaned(), "its manager is gone")
         return len(members) - len(dead) > 1
+
+    async def _free(self, selection: b.OwnedBy | b.Orphaned, reason: str) -> None:
+        recover = decide.recover(reason, self._room.options.crash_limit)
+        while len(await self._sweep(selection, _PAGE, recover)) == _PAGE:
+            pass
 
     async def recover_own(self, pid: str, reason: str) -> None:
         """Free a process whose actor in this manager has failed."""
@@ -136,8 +141,3 @@ class Sweeps:
             None if due_at is None else max(0.0, due_at - now),
             None if expires_at is None else max(0.0, expires_at - now),
         )
-
-
-def _reasons(dead: list[Member], own: Member | None) -> list[tuple[str, tuple[int, ...]]]:
-    found: list[tuple[str, tuple[int, ...]]] = [(f"manager {m.identity.name} is gone", (m.id,)) for m in dead]
-    return found if own is None else [*found, ("the engine was restarted", (own.id,))]

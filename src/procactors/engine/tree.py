@@ -58,7 +58,7 @@ class Tree:
         try:
             await self._opened.wait()
         except BaseException:
-            await self.close()
+            await self.kill()
             raise
         if self._failure is not None:
             await self._task
@@ -72,7 +72,7 @@ class Tree:
                 await asyncio.wait([self._task])
 
     async def kill(self) -> None:
-        """End without a word, as `kill -9` would: nothing is released, no row is removed. For tests."""
+        """End without a word, as `kill -9` would: nothing is released, no row is removed."""
         if self._task is not None:
             self._is_killed = True
             self._task.cancel()

@@ -205,9 +205,19 @@ class Stranded(msgspec.Struct, frozen=True):
 
 
 class OwnedBy(msgspec.Struct, frozen=True):
-    """The processes of these managers, which are gone: their rows are deleted with the last process."""
+    """The processes of a manager that does not run them any more.
 
-    managers: tuple[int, ...]
+    Attributes:
+        manager: The manager.
+        is_gone: Whether its row goes, too, with the last of its processes.
+    """
+
+    manager: int
+    is_gone: bool
+
+
+class Orphaned(msgspec.Struct, frozen=True):
+    """The processes whose owner has no row any more."""
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,7 +228,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         take_as: Become the owner of those whose new state is `running`.
     """
 
-    selection: Due | Expired | Stranded | OwnedBy
+    selection: Due | Expired | Stranded | OwnedBy | Orphaned
     limit: int
     decide: Decide
     take_as: int | None = None

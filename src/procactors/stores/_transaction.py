@@ -210,9 +210,9 @@ class Transaction:
         kept = [(record, decision) for record, decision in decided if decision is not None]
         writes = [_Write.of_record(record, decision, operation.take_as) for record, decision in kept]
         written = self._write(writes, now) if writes else []
-        if isinstance(operation.selection, b.OwnedBy) and len(records) < operation.limit:
-            ids = _ids(operation.selection.managers)
-            self._connection.execute(_sql["unregister_managers"], (ids,))
+        match operation.selection:
+            case b.OwnedBy(manager, True) if len(records) < operation.limit:
+                self._connection.execute(_sql["unregister_managers"], (_ids([manager]),))
         return [b.Swept(record, done) for (record, _), done in zip(kept, written, strict=True)]
 
     def _selected(self, operation: b.Sweep, now: float) -> list[int]:
@@ -225,8 +225,10 @@ class Transaction:
                 name, values = "expired", (now + SLACK_S,)
             case b.Stranded(before, calls):
                 name, values = "stranded", (before, _ids(calls))
-            case b.OwnedBy(managers):
-                name, values = "owned_by", (_ids(managers),)
+            case b.OwnedBy(manager):
+                name, values = "owned_by", (manager,)
+            case b.Orphaned():
+                name, values = "orphans", ()
         values = (*values, operation.limit)
         return [row[0] for row in self._connection.execute(_sql[name], values)]
 

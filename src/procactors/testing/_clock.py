@@ -160,14 +160,20 @@ class _Patch:
         selector = getattr(loop, "_selector", None)
         if selector is None or getattr(loop.time, "__self__", loop) is not loop:
             raise RuntimeError("virtual time needs one of asyncio's own loops, without another virtual clock")
-        self._loop: Any = loop
+        self._loop = loop
         self._selector: Any = selector
         self._clock = clock
         self._call_at: Callable[..., asyncio.TimerHandle] = loop.call_at
         self._select: Callable[..., Any] = selector.select
-        self._loop.time = clock.monotonic
-        self._loop.call_at = self._noting_call_at
-        self._selector.select = self._noting_select
+        for owner, name, function in self._changes():
+            setattr(owner, name, function)
+
+    def _changes(self) -> list[tuple[Any, str, Callable[..., Any]]]:
+        return [
+            (self._loop, "time", self._clock.monotonic),
+            (self._loop, "call_at", self._noting_call_at),
+            (self._selector, "select", self._noting_select),
+        ]
 
     def _noting_call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
@@ -186,7 +192,9 @@ class _Patch:
         return self._select(None)
 
     def undo(self) -> None:
-        del self._loop.time, self._loop.call_at, self._selector.select
+        """Give loop and selector their own methods back."""
+        for owner, name, _ in self._changes():
+            delattr(owner, name)
 
 
 def seconds_in(duration: float | str) -> float:

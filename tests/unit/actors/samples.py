@@ -78,7 +78,7 @@ class Sample(Actor[Message]):
     async def receive(self, message):
         match message:
             case Get():
-                return self.told
+                return list(self.told)
             case Do(action):
                 return await action(self)
             case Fail(error):
@@ -139,6 +139,12 @@ class Hold:
         self.begun.set()
         await self.over.wait()
         return "held"
+
+
+async def happens(event: anyio.Event) -> None:
+    """Wait for an event that has to come, and not for ever if it does not."""
+    with anyio.fail_after(5):
+        await event.wait()
 
 
 async def until(fact: Callable[[], object]) -> None:

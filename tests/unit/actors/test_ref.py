@@ -22,6 +22,7 @@ from tests.unit.actors.samples import (
     Note,
     Sample,
     Urgent,
+    happens,
     turns,
     until,
 )
@@ -44,7 +45,7 @@ async def held(system):
     """A small actor that is busy, and what keeps it so."""
     ref, hold = await system.start(Small), Hold()
     ref.tell(Do(hold))
-    await hold.begun.wait()
+    await happens(hold.begun)
     yield ref, hold
     hold.over.set()
 
@@ -183,7 +184,7 @@ async def test_ask_in_hand_when_the_actor_is_cancelled_raises(system):
     answers = []
     async with anyio.create_task_group() as group:
         group.start_soon(ask_into, answers, ref, Do(hold))
-        await hold.begun.wait()
+        await happens(hold.begun)
         ref.stop()
     assert isinstance(answers[0], ActorStoppedError)
     assert "before it replied" in str(answers[0])
@@ -348,13 +349,13 @@ async def test_ask_made_after_the_askers_deadline_fails_at_once(system):
 
     async def late(actor):
         await anyio.sleep(0.01)
-        with pytest.raises(AskTimeoutError, match="within 0 s"):
+        with pytest.raises(AskTimeoutError, match="did not answer Do within 0 s"):
             await target.ask(Do(lambda actor: pytest.fail("must not run")), timeout=3600)
         done.set()
 
     with pytest.raises(AskTimeoutError):
         await middle.ask(Do(late), timeout=0.005)
-    await done.wait()
+    await happens(done)
 
 
 async def test_nested_ask_without_a_deadline_has_none_whatever_its_asker_has(system):
@@ -446,7 +447,7 @@ async def test_actor_that_asks_several_at_once_waits_for_all_of_them(system):
             group.start_soon(ask_into, answers, fast, Get())
 
     a.tell(Do(ask_both))
-    await hold.begun.wait()
+    await happens(hold.begun)
     await until(lambda: answers == [[]])
     hold.over.set()
     await until(lambda: answers == [[], None])
@@ -545,7 +546,7 @@ async def test_stop_overtakes_100_000_messages():
     async with ActorSystem(clock=LoopClock()) as system:
         ref, hold = await system.start(Roomy), Hold()
         ref.tell(Do(hold))
-        await hold.begun.wait()
+        await happens(hold.begun)
         for n in range(100_000):
             ref.tell(Note(n))
         ref.stop()

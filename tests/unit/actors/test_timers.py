@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from procactors._clock import SystemClock
 from procactors.actors._timers import TimerHeap
-from tests.unit.actors.samples import LoopClock, turns, until
+from tests.unit.actors.samples import LoopClock, happens, turns, until
 
 
 class HandClock(SystemClock):
@@ -37,7 +37,7 @@ async def test_timer_is_called_when_it_is_due_and_not_before(heap):
     begun = anyio.current_time()
     heap.after(0.01, lambda: (called.append(anyio.current_time()), due.set()))
     assert len(heap) == 1
-    await due.wait()
+    await happens(due)
     assert called[0] >= begun + 0.01
     assert len(heap) == 0
 
@@ -47,13 +47,13 @@ async def test_timer_that_is_due_sooner_does_not_wait_for_a_later_one(heap):
     await turns()
     due = anyio.Event()
     heap.after(0, due.set)
-    await due.wait()
+    await happens(due)
 
 
 async def test_timer_whose_time_is_past_is_called_soon(heap):
     due = anyio.Event()
     heap.at(anyio.current_time() - 100, due.set)
-    await due.wait()
+    await happens(due)
 
 
 async def test_cancelled_timer_is_never_called(heap):
@@ -63,14 +63,14 @@ async def test_cancelled_timer_is_never_called(heap):
     timer.cancel()
     due = anyio.Event()
     heap.after(0.001, due.set)
-    await due.wait()
+    await happens(due)
     assert called == []
 
 
 async def test_cancelling_a_timer_that_was_called_does_nothing(heap):
     due = anyio.Event()
     timer = heap.after(0, due.set)
-    await due.wait()
+    await happens(due)
     timer.cancel()
     assert len(heap) == 0
 
@@ -88,7 +88,7 @@ async def test_timers_are_called_at_the_end_since_somebody_may_wait_for_them():
 async def test_timer_set_by_a_timer_is_called_too(heap):
     due = anyio.Event()
     heap.after(0, lambda: heap.after(0, due.set))
-    await due.wait()
+    await happens(due)
 
 
 def test_heap_does_not_keep_what_was_cancelled():

@@ -98,7 +98,7 @@ SELECT id FROM procactors_processes
 WHERE due_at <= ? AND status <> 'blocked' AND call IN (SELECT value FROM json_each(?)) LIMIT ?;
 
 -- name: owned_by
-SELECT id FROM procactors_processes WHERE owner IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?;
+SELECT id FROM procactors_processes WHERE owner = ? ORDER BY id LIMIT ?;
 
 -- name: records
 -- Processes with the events that hold their plan and their data.

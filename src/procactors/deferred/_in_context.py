@@ -7,14 +7,13 @@ timeouts and task groups work as in the driving task.
 
 from __future__ import annotations
 
-from inspect import isawaitable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from procactors.deferred._level import CURRENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
     from contextvars import Context
 
     from procactors.deferred._level import Level
@@ -58,9 +57,8 @@ def enter(place: tuple[DeferredUpdates, Level], run: Callable[[], Any]) -> Any:
     return run()
 
 
-async def settled(result: Any, context: Context | None) -> None:
-    """Wait for what an update's `run` returned, if it is something to wait for."""
+def within(context: Context | None, result: Awaitable[Any]) -> Awaitable[Any]:
+    """Return what to await for what an update's `run` returned; a coroutine is driven within `context`."""
     if context is not None and type(result) is CoroutineType:
-        await InContext(result, context)
-    elif isawaitable(result):
-        await result
+        return InContext(result, context)
+    return result

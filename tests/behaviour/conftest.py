@@ -1,0 +1,80 @@
+"""Worlds in which managers are tried: a store, in memory or in a file, in virtual time, and what watches it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import anyio
+import pytest
+
+from procactors import ManagerOptions
+from procactors.stores import open_store
+from procactors.testing import VirtualClock, manager
+from tests.behaviour.steps import Probe
+
+
+class World:
+    """One store and one clock, and as many managers on them as a test wants."""
+
+    def __init__(self, kind, folder, probe):
+        self.kind = kind
+        self.probe = probe
+        self.clock = VirtualClock()
+        self.url = f"sqlite:///{folder}/store.db"
+        self._memory = open_store("memory://", self.clock, ManagerOptions())
+
+    def manager(self, *, services=None, options=None, **more):
+        options = options or ManagerOptions()
+        store = self._memory if self.kind == "memory" else open_store(self.url, self.clock, options)
+        services = {"probe": self.probe} | (services or {})
+        return manager(store=store, clock=self.clock, services=services, options=options, **more)
+
+
+@pytest.fixture
+def probe():
+    return Probe()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def world(request, tmp_path, probe):
+    """On both stores. With a file the store is polled every 50 ms, so only seconds should pass here."""
+    return World(request.param, tmp_path, probe)
+
+
+@pytest.fixture
+def memory_world(tmp_path, probe):
+    """In memory only: days may pass."""
+    return World("memory", tmp_path, probe)
+
+
+@pytest.fixture
+def file_world(tmp_path, probe):
+    """On a file only."""
+    return World("sqlite", tmp_path, probe)
+
+
+@pytest.fixture
+async def m(world):
+    async with world.manager() as m:
+        yield m
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left(request):
+    """Every task and every thread that a test began is over when it ends."""
+    tasks, threads = _tasks(), set(threading.enumerate())
+    yield
+    left = _tasks() - tasks
+    assert not left, f"tasks left: {left}"
+    for thread in set(threading.enumerate()) - threads:
+        if "AnyIO worker thread" not in thread.name:  # anyio's pool keeps idle workers for the loop's next call
+            thread.join(2)
+            assert not thread.is_alive(), f"thread left: {thread}"
+    gc.collect()
+
+
+def _tasks():
+    return {
+        (task.id, task.name) for task in anyio.get_running_tasks() if "TestRunner" not in task.coro.__qualname__
+    }
