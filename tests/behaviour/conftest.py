@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 
 import anyio
@@ -58,6 +59,20 @@ def file_world(tmp_path, probe):
 async def m(world):
     async with world.manager() as m:
         yield m
+
+
+@pytest.fixture(autouse=True)
+def nothing_hangs():
+    """A test that takes 20 s of real time is stuck: virtual time stands still for ever, so it must be told."""
+
+    def stuck(*_):
+        raise TimeoutError("the test hangs")
+
+    before = signal.signal(signal.SIGALRM, stuck)
+    signal.setitimer(signal.ITIMER_REAL, 20, 5)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)

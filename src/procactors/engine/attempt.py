@@ -49,7 +49,8 @@ class Attempt:
 
     __slots__ = (
         "_loop_thread", "_newest", "_on_progress", "_room", "_scope", "_sent_at", "attempt",
-        "beaten_at", "is_cut", "is_over", "pid", "seq", "step",
+        "beaten_at", "is_cut", "is_over", "left_thread", "pid", "seq",
+        "step",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - built in one place
@@ -80,6 +81,7 @@ class Attempt:
         self.beaten_at = room.clock.monotonic()
         self.is_cut = False
         self.is_over = False
+        self.left_thread = False
 
     async def run(self, data: msgspec.Raw) -> Result:
         """Run the step in the calling task. Raises only if the calling task itself is cancelled."""
@@ -91,7 +93,8 @@ class Attempt:
             return Raised(error)
         result = await self._guarded(prepared, data, ctx)
         self.is_over = True
-        if self.is_cut and not prepared.runs_on_loop:
+        if self.is_cut and not isinstance(result, Returned) and not prepared.runs_on_loop:
+            self.left_thread = True
             _log.warning("step %s of process %s left its thread behind", self.step.name, self.pid)
             self._room.observer.thread_abandoned(self.pid, self.step.name)
         return CutShort() if self.is_cut and not isinstance(result, Returned) else result

@@ -58,7 +58,7 @@ def overdue(step: Step, attempt: int, *, is_heartbeat: bool, abandoned: bool) ->
         message = f"step {step.name!r} gave no heartbeat for {step.heartbeat:g} s"
     else:
         message = f"step {step.name!r} ran into its timeout of {step.timeout:g} s"
-    if abandoned or step.executor == "thread":
+    if abandoned:
         message += "; its code could not be stopped and was abandoned"
     names = names_of(TimeoutError())
     info = ErrorInfo(

@@ -71,7 +71,8 @@ async def explore_crashes(
             output, _ = await world.run((number, when))
             crashes += 1
             assert output == expected, (
-                f"crash {when} commit {number} of {commits}: ended with {output!r}, without a crash {expected!r}"
+                f"crash {when} commit {number} of {commits}: ended with {output!r},"
+                f" without a crash with {expected!r}"
             )
     return CrashReport(expected, commits, crashes)
 

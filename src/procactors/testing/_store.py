@@ -40,8 +40,7 @@ class SimulatedStore:
     # Faults.
 
     def crash_at(self, commit: int, when: Literal["before", "after"]) -> None:
-        """Go down at the commit of this number (counted from 1, from now on), before or after it is
-        durable."""
+        """Go down at a commit, before or after it is durable; `commit` counts from 1, from now on."""
         self._crash_at = (self.commits + commit, when)
 
     def fail(self, times: int) -> None:

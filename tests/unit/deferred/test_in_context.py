@@ -55,9 +55,9 @@ async def test_errors_and_cancellation_reach_the_coroutine():
 
     async def fail():
         await anyio.lowlevel.checkpoint()
-        raise ValueError
+        raise ValueError("x")
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="x"):
         await InContext(fail(), context_with("deferral"))
 
 

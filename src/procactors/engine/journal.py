@@ -1,0 +1,111 @@
+"""An owner's writes for its process: fenced by epoch, and by what others have wanted meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from procactors.engine import decide
+from procactors.engine.messages import Write
+from procactors.errors import OwnershipLostError
+from procactors.model import event as e
+from procactors.model.state import next_call
+from procactors.model.status import ProcessStatus
+from procactors.stores import _batch as b
+
+if TYPE_CHECKING:
+    from procactors.engine.room import Room
+    from procactors.model.definition import Process
+    from procactors.model.event import ProcessEvent
+    from procactors.model.state import ProcessState
+
+_OWNED = (ProcessStatus.RUNNING, ProcessStatus.CANCELLING)
+
+
+class Journal:
+    """Commits decisions on one process, under one epoch.
+
+    Attributes:
+        state: What the process's events fold into, as of the last commit.
+        is_over: True once the process is over, or free, or another manager's.
+    """
+
+    __slots__ = ("_epoch", "_pid", "_plan", "_priority", "_process", "_room", "is_over", "state")
+
+    def __init__(self, room: Room, pid: str, plan: Process, priority: int) -> None:
+        """Begin for a process that is still to be stored; see `open`."""
+        self._room = room
+        self._pid = pid
+        self._plan = plan
+        self._priority = priority
+        self._process = 0
+        self._epoch = 0
+        self.state: ProcessState
+        self.is_over = False
+
+    def open(self, process: int, epoch: int, state: ProcessState) -> None:
+        """Take up a process that is stored under the number `process`, and owned under `epoch`."""
+        self._process, self._epoch, self.state = process, epoch, state
+
+    async def commit(self, decision: b.Decision, commands: tuple[b.Command, ...] = ()) -> None:
+        """Commit a decision, or what it becomes if somebody has wanted something else before.
+
+        Raises:
+            OwnershipLostError: Another manager owns the process now; nothing was written.
+        """
+        while True:
+            if commands:
+                decision = self._obeying(decision, commands)
+            is_owned = decision.state.status in _OWNED
+            outcome = await self._room.persistence.ask(
+                Write(self._append(decision, commands, is_owned=is_owned)), timeout=None
+            )
+            if type(outcome) is b.Written:
+                break
+            if type(outcome) is b.Stale:
+                self.is_over = True
+                raise self._lost(outcome)
+            commands = outcome.commands
+        self.state = decision.state
+        self.is_over = not is_owned
+        if self.is_over and not self.state.status.is_ended:
+            self._room.look_again()
+
+    def _append(self, decision: b.Decision, commands: tuple[b.Command, ...], *, is_owned: bool) -> b.Append:
+        return b.Append(
+            process=self._process,
+            pid=self._pid,
+            epoch=self._epoch,
+            decision=decision,
+            priority=self._priority,
+            owner=self._room.member.id if is_owned else None,
+            call=None if is_owned else next_call(decision.state, self._plan),
+            commands=tuple(command.id for command in commands),
+        )
+
+    def _lost(self, stale: b.Stale) -> OwnershipLostError:
+        return OwnershipLostError(
+            f"process {self._pid} is run by another manager now (epoch {stale.epoch}, this one had"
+            f" {self._epoch}): this manager has stopped running it",
+            pid=self._pid,
+        )
+
+    def _obeying(self, decision: b.Decision, commands: tuple[b.Command, ...]) -> b.Decision:
+        """Return the decision as the first cancel among the commands changes it."""
+        for command in commands:
+            if command.kind == "cancel":
+                reason = msgspec.json.decode(command.body).get("reason", "")
+                at = self._room.at()
+                requested = e.ProcessCancelRequested(at=at, reason=reason)
+                return self.instead(decision, requested, e.ProcessCancelled(at=at, reason=reason))
+        return decision
+
+    def instead(self, decision: b.Decision, *events: ProcessEvent) -> b.Decision:
+        """Keep what a decision says of the step that has ended, and let `events` follow."""
+        ended = [event for event in decision.events if isinstance(event, e.StepFinished | e.StepFailed)]
+        return decide.advance(self._plan, self.state, *ended, *events)
+
+    def keep_progress(self, progress: e.StepProgressed) -> b.SaveProgress:
+        """Return the operation that keeps a step's progress."""
+        return b.SaveProgress(self._process, self._epoch, progress.seq, e.encode_body(progress))

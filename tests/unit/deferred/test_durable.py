@@ -1,0 +1,56 @@
+import pytest
+from tests.unit.deferred.samples import Note, failing
+
+from procactors.deferred import DeferredUpdates, Report
+from procactors.errors import DeferredError
+
+
+@pytest.fixture
+def updates(log):
+    return DeferredUpdates(keep=lambda update: log.append(f"kept {update.name}"))
+
+
+async def test_durable_needs_somebody_who_keeps(log):
+    with pytest.raises(DeferredError, match="durable=True needs"):
+        DeferredUpdates().add(Note(log, "a"), durable=True)
+
+
+async def test_persisted_has_the_durable_ones_kept_and_no_others(updates, log):
+    updates.add(Note(log, "a"), durable=True)
+    updates.add(Note(log, "b"))
+    await updates.persisted()
+    assert log == ["kept a"]
+    assert await updates.run() == Report(ran=1, enqueued=1)
+    assert log == ["kept a", "b"]
+
+
+async def test_durable_one_is_kept_when_its_turn_comes_instead_of_run(updates, log):
+    updates.add(Note(log, "a"), durable=True)
+    assert await updates.run() == Report(enqueued=1)
+    assert log == ["kept a"]
+
+
+async def test_durable_one_is_not_kept_before_its_commit(updates, ledger, log):
+    await ledger.begin()
+    updates.add(Note(log, "a"), durable=True, after_commit=ledger)
+    await updates.persisted()
+    assert log == []
+    await ledger.commit()
+    await updates.persisted()
+    assert log == ["kept a"]
+
+
+async def test_what_could_not_be_kept_stays(log):
+    updates = DeferredUpdates(keep=failing(OSError("full")))
+    updates.add(Note(log, "a"), durable=True)
+    with pytest.raises(OSError, match="full"):
+        await updates.persisted()
+    assert updates.pending_count() == 1
+
+
+async def test_failure_to_keep_is_logged_and_stops_nobody(log, caplog):
+    updates = DeferredUpdates(keep=failing(OSError("full")))
+    updates.add(Note(log, "a"), durable=True)
+    updates.add(Note(log, "b"))
+    assert await updates.run() == Report(ran=1, failed=1)
+    assert "failed to keep" in caplog.text
