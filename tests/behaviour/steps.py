@@ -78,8 +78,21 @@ async def sleeps(data, ctx):
     return data
 
 
-async def stubborn(data, ctx):
-    """Swallow every cancellation until the gate opens."""
+async def slow_to_end(data, ctx):
+    """When cancelled, clean up until the gate opens."""
+    probe = ctx.services["probe"]
+    probe.note(data, ctx)
+    probe.reached[ctx.step].set()
+    try:
+        await anyio.sleep_forever()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await probe.gates[ctx.step].wait()
+        probe.cleaned.append(ctx.step)
+
+
+async def deaf(data, ctx):
+    """Swallow every cancellation until the gate opens. The loop never idles then: for real time only."""
     probe = ctx.services["probe"]
     probe.note(data, ctx)
     probe.reached[ctx.step].set()

@@ -158,9 +158,9 @@ async def test_events_are_aware_of_utc(m):
         assert event.at.utcoffset() == timedelta(0)
 
 
-async def test_a_started_process_can_be_read_at_once_by_another(world, m):
-    handle = await m.start(Process("p", [echo]))
-    async with world.manager(run=False) as client:
+async def test_a_started_process_can_be_read_at_once_by_another_manager(file_world):
+    async with file_world.manager() as m, file_world.manager(run=False) as client:
+        handle = await m.start(Process("p", [echo]))
         assert (await client.info(handle.pid)).pid == handle.pid
 
 

@@ -61,7 +61,9 @@ class Life:
         self.is_finished = isinstance(end, Normal)
         self._cell.state = CellState.STOPPING
         self._cell.settle(end)
-        self._press(3, self.leave)  # one grace for the child tasks, one for on_stop, one to obey
+        self._ease()
+        with anyio.CancelScope(shield=True):
+            await self._cell.tasks.cancel_all(self._cell.options.grace_s)
         return await self._put_away(end)
 
     async def _work(self) -> Exit:
@@ -78,18 +80,18 @@ class Life:
             return exit_by(error)
 
     async def _put_away(self, end: Exit) -> Exit:
-        grace_s = self._cell.options.grace_s
-        with anyio.CancelScope(shield=True):
-            await self._cell.tasks.cancel_all(grace_s)
-            try:
-                with anyio.move_on_after(grace_s) as bound:
-                    await self._actor.on_stop(end)
-            except (Exception, anyio.get_cancelled_exc_class()) as error:  # noqa: BLE001 - an end is data
-                _log.exception("actor %s failed in on_stop", self._cell.name)
-                end = end if isinstance(end, Failed) else exit_by(error)
-            else:
-                if bound.cancelled_caught:
-                    _log.warning("on_stop of actor %s took more than %g s", self._cell.name, grace_s)
+        self._scope = anyio.CancelScope(shield=True)
+        self._press(1, self._cancel)
+        try:
+            with self._scope:
+                await self._actor.on_stop(end)
+        except (Exception, anyio.get_cancelled_exc_class()) as error:  # noqa: BLE001 - an end is data
+            _log.exception("actor %s failed in on_stop", self._cell.name)
+            return end if isinstance(end, Failed) else exit_by(error)
+        if self._scope.cancelled_caught:
+            _log.warning(
+                "on_stop of actor %s took more than %g s", self._cell.name, self._cell.options.grace_s
+            )
         return end
 
     # Stop, in growing severity.

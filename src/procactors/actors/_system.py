@@ -109,8 +109,8 @@ class ActorSystem:
         try:
             is_handled = await self._group.__aexit__(kind, error, traceback)
         except BaseExceptionGroup as errors:
-            if error is not None:
-                return False
+            if error is not None and not isinstance(error, anyio.get_cancelled_exc_class()):
+                return False  # the block's own, as it is
             raise _first_of(errors) from None
         if error is None and self.root.failure is not None:
             raise self.root.failure.cause

@@ -63,6 +63,8 @@ class ChildTasks:
 
         Their ends are not told: the life of the actor that started them is over.
         """
+        if not self._running:
+            return
         running, self._running = self._running, {}
         for task in running.values():
             task.handle.cancel()

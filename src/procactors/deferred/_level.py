@@ -68,8 +68,7 @@ class Level(msgspec.Struct, eq=False):
             if entry.tie is not None:
                 self._has_ties = True
             effective = self.stage if self.stage > stage else stage  # noqa: FURB136 - max() costs more
-            if self._queues[effective - 1].add(entry):
-                self.shared.counts.merged += 1
+            self.shared.counts.merged += self._queues[effective - 1].add(entry)
 
     def move_up(self, active: int) -> int:
         """Move what is not ready to the parent: mergeables, and what is for a stage after `active`.
@@ -116,7 +115,7 @@ class Level(msgspec.Struct, eq=False):
                     park(entry, tie)
                 elif tie is None or not tie.is_dropped:
                     entry.tie = None
-                    settled.add(entry)
+                    self.shared.counts.merged += settled.add(entry)
                 else:
                     self.shared.counts.cancelled += 1
         finally:

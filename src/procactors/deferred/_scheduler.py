@@ -153,23 +153,27 @@ class DeferredScheduler:
 
         Raises:
             Exception: What `DeferredUpdates.run` raises.
-            ActorStoppedError: The scheduler stopped before it was done.
+            NoDeferredScopeError: The scheduler has stopped.
+            ActorStoppedError: It stopped before this was done.
 
         Cancellation: what has begun goes on.
         """
         message = RunPresend if stage == Stage.PRESEND else RunPostsend
-        return await self._require_actor().ask(message(updates, next(self._numbers)), timeout=None)
+        actor = self._require_actor(alive=True)
+        self._held.scopes.setdefault(updates, False)
+        return await actor.ask(message(updates, next(self._numbers)), timeout=None)
 
     def _again(self, updates: DeferredUpdates) -> None:
-        actor = self._require_actor()
-        if not actor.is_alive:
-            problem = "the scheduler of deferred updates has stopped; nobody would run them"
-            raise NoDeferredScopeError(problem)
+        actor = self._require_actor(alive=True)
+        self._held.scopes[updates] = True
         actor.tell(RunPostsend(updates))
 
-    def _require_actor(self) -> ActorRef[Any]:
+    def _require_actor(self, *, alive: bool = False) -> ActorRef[Any]:
         if self._actor is None:
             problem = "the scheduler of deferred updates is not open; use `async with`, or its lifespan"
+            raise NoDeferredScopeError(problem)
+        if alive and not self._actor.is_alive:
+            problem = "the scheduler of deferred updates has stopped; nobody would run them"
             raise NoDeferredScopeError(problem)
         return self._actor
 

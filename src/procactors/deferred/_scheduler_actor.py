@@ -90,7 +90,8 @@ class Held:
     def __init__(self, rescue: Callable[[Any], Any] | None) -> None:
         """Begin with none; `rescue` is offered what is cut off."""
         self.rescue = rescue
-        self.scopes: dict[DeferredUpdates, None] = {}
+        self.scopes: dict[DeferredUpdates, bool] = {}
+        """True: handed in, to be held until nothing of it is left; False: only while a run is asked for."""
         self.report = Report()
         self.running = 0
         self.waiting = 0
@@ -122,7 +123,6 @@ class SchedulerActor(Actor[Message]):
         """Note what is to be run, and start what may be."""
         match message:
             case RunScope():
-                self._held.scopes[message.updates] = None
                 self._enqueue(message, self.take_reply())
             case TaskEnded():
                 self._ended(self._names.pop(message.name))
@@ -165,7 +165,8 @@ class SchedulerActor(Actor[Message]):
         waiting = self._active.pop(updates)
         for message, slot in waiting:
             self._enqueue(message, slot)
-        if not waiting and not updates.pending_count():
+        is_held = self._held.scopes.get(updates, False) and updates.pending_count()
+        if not waiting and not is_held:
             self._held.scopes.pop(updates, None)
 
     def _answer_drains(self) -> None:

@@ -36,7 +36,7 @@ class SQLAlchemyTransactions:
         self.session = database
         self._callbacks: dict[SessionTransaction, list[Callable[[bool], None]]] = {}
         self._committed: SessionTransaction | None = None
-        self._has_written = False
+        self._has_written = database.in_transaction()  # nobody has seen what it did before
         session = database.sync_session
         session.info[_KEY] = self
         event.listen(session, "after_commit", self._after_commit)
@@ -51,7 +51,7 @@ class SQLAlchemyTransactions:
         return self.session.in_transaction()
 
     def has_changes(self) -> bool:
-        """Tell whether the transaction holds anything but reads."""
+        """Tell whether the transaction holds anything but reads, as far as that was seen."""
         session = self.session
         return session.in_transaction() and (
             self._has_written or bool(session.new or session.dirty or session.deleted)

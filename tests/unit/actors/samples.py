@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
+import msgspec
 from anyio.lowlevel import checkpoint
 
 from procactors._clock import Deadline, SystemClock
@@ -59,7 +60,7 @@ class DoNow(Do, frozen=True):
 
 
 class Fail(Message, frozen=True):
-    error: Any = ValueError("as told")
+    error: Any = msgspec.field(default_factory=lambda: ValueError("as told"))
 
 
 class Sample(Actor[Message]):

@@ -56,12 +56,19 @@ async def test_error_can_be_caught_inside():
     assert await Leavable(work()) == "went on"
 
 
-async def test_closing_the_outer_coroutine_closes_the_inner():
+class Wait:
+    """What a loop would be asked to wait for."""
+
+    def __await__(self):
+        return (yield "wait")
+
+
+def test_closing_the_outer_coroutine_closes_the_inner():
     cleaned = []
 
     async def work():
         try:
-            await anyio.sleep_forever()
+            await Wait()
         finally:
             cleaned.append(1)
 
@@ -69,18 +76,13 @@ async def test_closing_the_outer_coroutine_closes_the_inner():
         await Leavable(work())
 
     coroutine = outer()
-    async with anyio.create_task_group() as group:
-
-        async def drive():
-            coroutine.send(None)
-
-        group.start_soon(drive)
+    assert coroutine.send(None) == "wait"
     coroutine.close()
     assert cleaned == [1]
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_coroutine_is_left_whatever_it_waits_for(anyio_backend):
+@ASYNCIO_ONLY
+async def test_coroutine_is_left_whatever_it_waits_for():
     outcome, waiting = [], anyio.Event()
 
     async def work():
@@ -162,10 +164,9 @@ async def test_tasks_of_its_open_groups_are_cancelled_even_if_shielded():
     await until(lambda: task.done() and ended)
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_program_can_exit_although_it_left_a_coroutine_that_catches_everything(loop):
+def test_program_can_exit_although_it_left_a_coroutine_that_catches_everything():
     """Collecting the suspended coroutine would run it once more, and it would never come back."""
-    program = f"""
+    program = """
 import anyio
 from procactors.actors._leave import Leavable, LeftBehindError
 
@@ -187,9 +188,13 @@ async def main():
         except LeftBehindError:
             print("left")
 
-anyio.run(main, backend={loop!r})
+anyio.run(main)
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     )
     assert (done.stdout, done.stderr) == ("left\n", "")

@@ -55,7 +55,7 @@ def adding(*notes, stage=None):
 def failing(error):
     """Return a function that raises."""
 
-    def fail():
+    def fail(*_):
         raise error
 
     return fail

@@ -1,5 +1,5 @@
+import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 from tests.unit.deferred.samples import EnqueueableNote, Note, failing
 
 from procactors.deferred import CallableUpdate, DeferredUpdates, Stage, Wake
@@ -72,21 +72,22 @@ async def test_rollback_does_not_wake(ledger, woken):
     assert woken == []
 
 
-async def test_try_that_meets_a_run_wakes_when_that_is_over(updates, log, woken):
+async def test_try_that_meets_a_run_wakes_when_that_is_over(updates, woken):
     updates.on_ready(Wake(woken.append))
+    is_running, go_on = anyio.Event(), anyio.Event()
 
     async def slow():
-        woken.clear()
-        await checkpoint()
+        is_running.set()
+        await go_on.wait()
 
     updates.add(CallableUpdate(slow))
-    run = updates.run()
-    run.send(None)
-    assert not await updates.try_opportunistic_run()
-    assert woken == []
-    with pytest.raises(StopIteration):
-        while True:
-            run.send(None)
+    async with anyio.create_task_group() as group:
+        group.start_soon(updates.run)
+        await is_running.wait()
+        woken.clear()
+        assert not await updates.try_opportunistic_run()
+        assert woken == []
+        go_on.set()
     assert woken == [updates]
 
 

@@ -102,7 +102,11 @@ async def test_task_that_outlives_its_update_defers_into_what_is_still_open(upda
         log.append(updates.depth)
 
     async with anyio.create_task_group() as group:
-        updates.add_callable(lambda: group.start_soon(late))
+
+        def start():
+            group.start_soon(late)
+
+        updates.add_callable(start)
         await updates.run()
         go_on.set()
     assert log == [0]

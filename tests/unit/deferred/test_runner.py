@@ -240,6 +240,7 @@ class TestCancellation:
         assert scope.cancelled_caught
         assert (ledger.rows(), ledger.in_transaction(), log) == ([], False, ["pre"])
         assert [getattr(update, "name", "?") for update in updates.pending()] == ["b", "child"]
+        assert updates.take_report() == Report(ran=1, failed=1)
         assert (await updates.run()).ran == 2
         assert log == ["pre", "b", "child"]
 

@@ -1,0 +1,1 @@
+"""The command line: `procactors`. Needs the extra `cli` (Typer and Rich)."""

@@ -1,0 +1,40 @@
+"""Where output goes: results to stdout, everything about them to stderr."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from procactors.cli.wording import clean
+
+
+def stdout() -> Console:
+    """Return the console of results."""
+    return Console(highlight=False)
+
+
+def stderr() -> Console:
+    """Return the console of notes and errors."""
+    return Console(highlight=False, stderr=True)
+
+
+def note(text: str | Text) -> None:
+    """Say something about what is done, on stderr; long lines stay whole, to be copied."""
+    stderr().print(text, soft_wrap=True, markup=False)
+
+
+def complain(text: str) -> None:
+    """Say on stderr, in one line, what went wrong."""
+    note(Text.assemble(("Error: ", "bold red"), clean(text)))
+
+
+def write_result(text: str) -> None:
+    """Write a result on stdout as it is, for people and pipes."""
+    sys.stdout.write(f"{text}\n")
+
+
+def is_live(console: Console) -> bool:
+    """Tell whether the console can be drawn on again and again."""
+    return console.is_terminal and not console.is_dumb_terminal

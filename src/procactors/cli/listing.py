@@ -1,0 +1,89 @@
+"""Tables: processes, managers, counts. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from procactors.cli import status_style
+from procactors.cli.wording import clean, duration, short
+from procactors.model.status import ProcessStatus, StepStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from procactors.model.info import ProcessInfo
+    from procactors.stores import Member
+
+
+def processes(infos: Iterable[ProcessInfo], now: datetime, *, whole_pids: bool) -> Table:
+    """Return a table of processes.
+
+    Args:
+        infos: The processes, in the order to show.
+        now: The moment that ages are counted to.
+        whole_pids: Show all digits of the pids, not only as many as are needed to tell them apart.
+    """
+    table = _table()
+    table.add_column("PID", no_wrap=True, style="dim")
+    table.add_column("NAME", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("STATUS", no_wrap=True)
+    table.add_column("STEP", no_wrap=True, overflow="ellipsis", max_width=28)
+    table.add_column("AGE", no_wrap=True, justify="right")
+    for info in infos:
+        table.add_row(
+            info.pid if whole_pids else short(info.pid),
+            Text(clean(info.name)),
+            status_style.word(info.status),
+            _step(info),
+            duration((now - info.created_at).total_seconds()),
+        )
+    return table
+
+
+def _step(info: ProcessInfo) -> Text:
+    """Return how far it is: "2/5 parse 61 %"."""
+    if info.status is ProcessStatus.FINISHED or info.step is None:
+        return Text()
+    over = sum(status in {StepStatus.COMPLETED, StepStatus.SKIPPED} for status in info.steps.values())
+    text = Text.assemble((f"{over}/{len(info.steps)} ", "dim"), clean(info.step))
+    if info.progress is not None and info.progress.total:
+        text.append(f" {info.progress.done / info.progress.total:.0%}", "cyan")
+    return text
+
+
+def managers(members: Iterable[Member], now: float) -> Table:
+    """Return a table of the managers and clients of a store; `now` is in seconds since 1970."""
+    table = _table()
+    for title in ("NAME", "KIND", "HOST", "OS PID", "SINCE", "STATE"):
+        table.add_column(title, no_wrap=True, justify="right" if title in {"OS PID", "SINCE"} else "left")
+    for member in members:
+        who = member.identity
+        is_alive = member.lease_until >= now
+        table.add_row(
+            clean(who.name),
+            who.kind,
+            clean(who.host),
+            str(who.os_pid),
+            duration(now - member.registered_at),
+            Text("alive", "green") if is_alive else Text("gone", "red"),
+        )
+    return table
+
+
+def counts(counted: Mapping[ProcessStatus, int]) -> Table:
+    """Return a table of how many processes there are of each status."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    for status in ProcessStatus:
+        if number := counted.get(status, 0):
+            table.add_row(status_style.word(status), f"{number:,}")
+    return table
+
+
+def _table() -> Table:
+    return Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))

@@ -1,0 +1,254 @@
+import gc
+import weakref
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from anyio import wait_all_tasks_blocked
+from tests.unit.deferred.samples import EnqueueableNote, Note, failing
+
+from procactors.actors import ActorSystem
+from procactors.deferred import CallableUpdate, DeferredScheduler, DeferredUpdates, Report, Stage, defer
+from procactors.deferred._scheduler_actor import SchedulerActor
+from procactors.errors import ActorStoppedError, NoDeferredScopeError
+
+
+def queue_of(*functions, stage=Stage.POSTSEND, **options):
+    updates = DeferredUpdates(**options)
+    for function in functions:
+        updates.add(CallableUpdate(function), stage)
+    return updates
+
+
+async def test_submitted_scope_runs_in_the_schedulers_task(log):
+    async with DeferredScheduler() as scheduler:
+        updates = queue_of(lambda: log.append("a"))
+        scheduler.submit(updates)
+        assert log == []
+        await scheduler.drain()
+        assert log == ["a"]
+        assert scheduler.statistics().scopes == 0
+    assert scheduler.statistics().report == Report(ran=1)
+
+
+async def test_run_waits_and_reports():
+    async with DeferredScheduler() as scheduler:
+        assert await scheduler.run(queue_of(lambda: None, stage=Stage.PRESEND)) == Report(ran=1)
+        assert await scheduler.run(queue_of(lambda: None), Stage.POSTSEND) == Report(ran=1)
+
+
+async def test_error_of_a_run_reaches_who_waits_and_else_the_log(caplog):
+    def presentable(_):
+        return True
+
+    async with DeferredScheduler() as scheduler:
+        failed = queue_of(failing(ValueError("x")), stage=Stage.PRESEND, presentable=presentable)
+        with pytest.raises(ValueError, match="x"):
+            await scheduler.run(failed)
+        assert scheduler.statistics().report == Report(failed=1)
+
+
+async def test_presend_of_any_scope_comes_before_postsend_of_any_other(log):
+    blocker = anyio.Event()
+    async with DeferredScheduler(max_running=1) as scheduler, anyio.create_task_group() as group:
+        scheduler.submit(queue_of(blocker.wait))
+        await wait_all_tasks_blocked()
+        for name in ("post1", "post2"):
+            scheduler.submit(queue_of(lambda name=name: log.append(name)))
+        for name in ("pre1", "pre2"):
+            group.start_soon(scheduler.run, queue_of(lambda name=name: log.append(name), stage=Stage.PRESEND))
+            await wait_all_tasks_blocked()
+        assert scheduler.statistics().waiting == 4
+        assert repr(scheduler) == "<DeferredScheduler running=1 waiting=4 scopes=5>"
+        blocker.set()
+    assert log == ["pre1", "pre2", "post1", "post2"]
+
+
+async def test_scopes_run_side_by_side_up_to_the_limit():
+    running = peak = 0
+
+    async def work():
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        await checkpoint()
+        await checkpoint()
+        running -= 1
+
+    async with DeferredScheduler(max_running=3) as scheduler:
+        for _ in range(10):
+            scheduler.submit(queue_of(work, work))
+    assert peak == 3
+    assert scheduler.statistics().report.ran == 20
+
+
+async def test_one_scope_is_never_run_twice_at_a_time(log):
+    async def work():
+        log.append("begin")
+        await checkpoint()
+        log.append("end")
+
+    async with DeferredScheduler() as scheduler:
+        updates = queue_of(work, work)
+        for _ in range(3):
+            scheduler.submit(updates)
+            await checkpoint()
+        await scheduler.run(updates, Stage.POSTSEND)
+    assert log == ["begin", "end"] * 2
+
+
+async def test_what_is_added_to_a_submitted_scope_runs_too(log):
+    async with DeferredScheduler() as scheduler:
+        updates = queue_of(lambda: log.append("a"))
+        scheduler.submit(updates)
+        await scheduler.drain()
+        with updates.as_current():
+            defer(log.append, "late")
+        await scheduler.drain()
+    assert log == ["a", "late"]
+
+
+async def test_parked_update_runs_after_its_commit(ledger, log):
+    async with DeferredScheduler() as scheduler:
+        updates = DeferredUpdates()
+        await ledger.begin()
+        updates.add(Note(log, "a"), after_commit=ledger)
+        scheduler.submit(updates)
+        await wait_all_tasks_blocked()
+        assert (log, scheduler.statistics().scopes) == ([], 1)
+        await ledger.commit()
+        await scheduler.drain()
+        assert (log, scheduler.statistics().scopes) == (["a"], 0)
+
+
+async def test_opportunistic_queue_is_run_when_that_is_allowed(ledger, log):
+    async with DeferredScheduler() as scheduler:
+        updates = DeferredUpdates(ledger, opportunistic=True)
+        await ledger.begin()
+        updates.add(Note(log, "a"))
+        scheduler.submit(updates)
+        await wait_all_tasks_blocked()
+        assert log == []
+        await ledger.commit()
+        await scheduler.drain()
+        assert log == ["a"]
+
+
+async def test_lives_in_somebodys_actor_system(log):
+    async with ActorSystem() as system:
+        async with DeferredScheduler(system=system, name="updates") as scheduler:
+            assert system.find("updates") is not None
+            scheduler.submit(queue_of(lambda: log.append("a")))
+        assert system.find("updates") is None
+    assert log == ["a"]
+
+
+class TestTheEnd:
+    async def test_drain_has_a_deadline_and_what_is_cut_off_is_logged(self, log, caplog):
+        async with DeferredScheduler(drain_s=0.01) as scheduler:
+            scheduler.submit(queue_of(anyio.sleep_forever, lambda: log.append("never")))
+            scheduler.submit(queue_of(lambda: log.append("done")))
+        assert log == ["done"]
+        assert caplog.text.count("is dropped: its scope ended before it had run") == 2
+        assert scheduler.statistics().lost == 2
+
+    async def test_what_can_becomes_a_process_and_the_rest_is_offered_to_rescue(self, log, caplog):
+        async def rescue(update):
+            await checkpoint()
+            log.append(f"rescued {update.name}")
+            return True
+
+        async with DeferredScheduler(drain_s=0, rescue=rescue) as scheduler:
+            updates = DeferredUpdates(enqueue=lambda _, data: log.append(f"process {data['name']}"))
+            updates.add_callable(anyio.sleep_forever)
+            updates.clear()
+            updates.add(Note(log, "waits", anyio.sleep_forever))
+            updates.add(EnqueueableNote(log, "e"))
+            updates.add(Note(log, "a"))
+            scheduler.submit(updates)
+            await wait_all_tasks_blocked()
+        assert log == ["waits", "rescued waits", "process e", "rescued a"]
+        assert scheduler.statistics().lost == 0
+
+    async def test_rescue_that_hangs_loses_nothing_silently(self, log, caplog, monkeypatch):
+        monkeypatch.setattr("procactors.deferred._scheduler._GRACE_S", 0.05)
+        async with DeferredScheduler(drain_s=0, rescue=lambda _: anyio.sleep_forever()) as scheduler:
+            for name in "ab":
+                updates = DeferredUpdates()
+                updates.add(Note(log, name, anyio.sleep_forever))
+                scheduler.submit(updates)
+            await wait_all_tasks_blocked()
+        assert caplog.text.count("is dropped") == 2
+
+    async def test_system_that_ends_first_loses_nothing_silently(self, log, caplog):
+        async with ActorSystem() as system:
+            scheduler = DeferredScheduler(system=system)
+            await scheduler.__aenter__()
+            scheduler.submit(queue_of(anyio.sleep_forever))
+            await wait_all_tasks_blocked()
+        assert "sleep_forever" in caplog.text
+        await scheduler.close()
+
+    async def test_who_waits_for_a_run_is_told(self, caplog):
+        async def ask(scheduler, updates):
+            with pytest.raises(ActorStoppedError):
+                await scheduler.run(updates, Stage.POSTSEND)
+
+        async with anyio.create_task_group() as group:
+            async with DeferredScheduler(max_running=1, drain_s=0) as scheduler:
+                group.start_soon(ask, scheduler, queue_of(anyio.sleep_forever))
+                group.start_soon(ask, scheduler, queue_of(lambda: None))
+                await wait_all_tasks_blocked()
+
+    async def test_afterwards_nothing_is_taken(self, log):
+        scheduler = DeferredScheduler()
+        with pytest.raises(NoDeferredScopeError, match="not open"):
+            scheduler.submit(DeferredUpdates())
+        async with scheduler:
+            updates = DeferredUpdates()
+            scheduler.submit(updates)
+        with pytest.raises(NoDeferredScopeError, match="has stopped"):
+            updates.add(Note(log, "a"))
+
+    async def test_error_in_the_block_comes_out_as_it_is(self):
+        with pytest.raises(ValueError, match="block"):
+            async with DeferredScheduler():
+                raise ValueError("block")
+
+
+def test_limit_is_at_least_one():
+    with pytest.raises(ValueError, match="1 or more"):
+        DeferredScheduler(max_running=0)
+
+
+async def test_actor_that_fails_is_followed_by_one_that_takes_up_the_scopes(log, monkeypatch, caplog):
+    ended, errors = SchedulerActor._ended, [ValueError("once")]
+
+    def fail_once(actor, updates):
+        if errors:
+            raise errors.pop()
+        ended(actor, updates)
+
+    monkeypatch.setattr(SchedulerActor, "_ended", fail_once)
+    async with DeferredScheduler() as scheduler:
+        go_on = anyio.Event()
+        scheduler.submit(queue_of(lambda: log.append("a")))
+        scheduler.submit(queue_of(go_on.wait, lambda: log.append("b")))
+        await wait_all_tasks_blocked()
+        go_on.set()
+    assert log == ["a", "b"]
+
+
+async def test_scope_is_gone_when_nobody_uses_it_any_more():
+    gc.disable()
+    try:
+        async with DeferredScheduler() as scheduler:
+            updates = queue_of(lambda: None)
+            gone = weakref.ref(updates)
+            scheduler.submit(updates)
+            del updates
+            await scheduler.drain()
+            await wait_all_tasks_blocked()
+            assert gone() is None
+    finally:
+        gc.enable()

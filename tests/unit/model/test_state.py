@@ -1,0 +1,285 @@
+"""The state machine: what is allowed, what is refused, and that a stored history folds into its state."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from procactors._clock import to_datetime
+from procactors.errors import ErrorInfo, InvalidStateError
+from procactors.model import event as e
+from procactors.model.definition import Process
+from procactors.model.state import ProcessState, apply, current_step, fold
+from procactors.model.status import ENDED, ProcessStatus
+
+S = ProcessStatus
+START = 1_767_225_600.0
+ERROR = ErrorInfo(type="ValueError", message="no")
+
+
+async def first(data):
+    return data
+
+
+async def second(data):
+    return data
+
+
+PLAN = Process("p", [first, second], timeout=100)
+
+
+def at(seconds: float = 0.0):
+    return to_datetime(START + seconds)
+
+
+def queued(seconds: float = 0.0) -> e.ProcessQueued:
+    return e.ProcessQueued(at=at(seconds), name="p", definition=PLAN.to_spec())
+
+
+def folded(*events, plan: Process = PLAN) -> ProcessState:
+    return fold(events, plan)
+
+
+def running(seconds: float = 0.0):
+    return (
+        queued(),
+        e.ProcessStarted(at=at(seconds)),
+        e.StepStarted(at=at(seconds), step="first", attempt=1),
+    )
+
+
+def test_history_begins_with_queued_and_nothing_else():
+    with pytest.raises(InvalidStateError):
+        apply(None, e.ProcessStarted(at=at()), PLAN)
+    with pytest.raises(InvalidStateError):
+        apply(folded(queued()), queued(), PLAN)
+
+
+def test_time_counts_from_start_not_from_queueing():
+    state = folded(*running(seconds=50))
+    assert state.deadline_at == START + 150
+
+
+def test_step_finished_moves_on_and_points_to_its_output():
+    state = folded(*running(), e.StepFinished(at=at(1), step="first", output={"x": 1}))
+    assert (state.index, state.data_seq, state.attempt, state.in_step) == (1, 4, 0, False)
+
+
+def test_step_may_not_start_before_the_checkpoint_of_the_one_before():
+    with pytest.raises(InvalidStateError, match="a step is running"):
+        folded(*running(), e.StepStarted(at=at(), step="second", attempt=1))
+
+
+def test_step_may_not_finish_twice():
+    done = e.StepFinished(at=at(), step="first")
+    with pytest.raises(InvalidStateError, match="not running"):
+        folded(*running(), done, done)
+
+
+def test_process_may_not_finish_while_steps_are_left():
+    with pytest.raises(InvalidStateError, match="steps are left"):
+        folded(*running(), e.StepFinished(at=at(), step="first"), e.ProcessFinished(at=at()))
+
+
+def test_retry_is_the_next_attempt_and_time_goes_on_counting():
+    state = folded(
+        *running(),
+        e.StepFailed(at=at(1), step="first", attempt=1, error=ERROR),
+        e.StepRetryScheduled(at=at(1), step="first", attempt=2, due_at=at(11)),
+    )
+    assert (state.status, state.due_at, state.next_attempt) == (S.SLEEPING, START + 11, 2)
+    assert state.deadline_at == START + 100
+
+
+def test_failure_that_does_not_count_uses_up_no_attempt():
+    state = folded(
+        *running(),
+        e.StepFailed(at=at(1), step="first", attempt=1, error=ERROR, counts=False),
+        e.StepRetryScheduled(at=at(1), step="first", attempt=1, due_at=at(11)),
+        e.ProcessResumed(at=at(11)),
+    )
+    assert (state.failures, state.next_attempt) == (0, 1)
+    apply(state, e.StepStarted(at=at(11), step="first", attempt=1), PLAN)
+
+
+def test_release_costs_neither_attempt_nor_time():
+    state = folded(*running(), e.ProcessReleased(at=at(30)))
+    assert (state.status, state.next_attempt, state.remaining_s) == (S.QUEUED, 1, 70)
+    resumed = apply(state, e.ProcessResumed(at=at(1000)), PLAN)
+    assert resumed.deadline_at == START + 1070
+
+
+def test_recovery_costs_an_attempt_and_time_goes_on():
+    state = folded(*running(), e.ProcessRecovered(at=at(30)))
+    assert (state.status, state.next_attempt, state.crashes) == (S.QUEUED, 2, 1)
+    assert state.deadline_at == START + 100
+    assert apply(state, e.ProcessResumed(at=at(60)), PLAN).deadline_at == START + 100
+
+
+def test_checkpoint_forgets_crashes_and_failures():
+    state = folded(
+        *running(),
+        e.ProcessRecovered(at=at(1)),
+        e.ProcessResumed(at=at(1)),
+        e.StepStarted(at=at(1), step="first", attempt=2),
+        e.StepFinished(at=at(2), step="first", attempt=2),
+    )
+    assert (state.crashes, state.failures, state.next_attempt) == (0, 0, 1)
+
+
+def test_interruption_stops_the_time_and_proceeding_starts_it_anew():
+    state = folded(
+        *running(),
+        e.StepFinished(at=at(90), step="first"),
+        e.ProcessInterrupted(at=at(90), step="first"),
+    )
+    assert (state.status, state.deadline_at, state.interrupt_seq) == (S.INTERRUPTED, None, 5)
+    state = apply(state, e.ProcessProceeded(at=at(500), data={}), PLAN)
+    assert (state.status, state.data_seq, state.remaining_s) == (S.QUEUED, 6, 100)
+    assert apply(state, e.ProcessResumed(at=at(600)), PLAN).deadline_at == START + 700
+
+
+def test_sleep_does_not_count():
+    state = folded(queued(), e.ProcessSleeping(at=at(), due_at=at(1000)))
+    assert (state.status, state.due_at) == (S.SLEEPING, START + 1000)
+    assert apply(state, e.ProcessStarted(at=at(1000)), PLAN).deadline_at == START + 1100
+
+
+def test_blocked_process_stays_due_and_its_time_stands_still():
+    state = folded(*running(), e.ProcessRecovered(at=at(10)), e.ProcessBlocked(at=at(70), step="first"))
+    assert (state.status, state.remaining_s) == (S.BLOCKED, 30)
+    assert state.due_at is not None
+    assert apply(state, e.ProcessResumed(at=at(500)), PLAN).deadline_at == START + 530
+
+
+def test_nothing_follows_a_cancel_request_but_the_step_at_hand_and_the_end():
+    state = folded(*running(), e.ProcessCancelRequested(at=at(), reason="why"))
+    assert (state.status, state.reason) == (S.CANCELLING, "why")
+    state = apply(state, e.StepFinished(at=at(), step="first"), PLAN)
+    for refused in (e.StepStarted(at=at(), step="second", attempt=1), e.ProcessInterrupted(at=at(), step="first")):
+        with pytest.raises(InvalidStateError):
+            apply(state, refused, PLAN)
+    assert apply(state, e.ProcessCancelled(at=at(), reason="why"), PLAN).status is S.CANCELLED
+
+
+def test_retried_process_begins_its_time_and_its_failures_anew():
+    state = folded(
+        *running(),
+        e.StepFailed(at=at(1), step="first", attempt=1, error=ERROR),
+        e.ProcessFailed(at=at(1), error=ERROR),
+        e.ProcessRetried(at=at(200), step="first"),
+    )
+    assert (state.status, state.failures, state.next_attempt, state.ended_at) == (S.QUEUED, 0, 2, 0)
+    assert apply(state, e.ProcessResumed(at=at(300)), PLAN).deadline_at == START + 400
+
+
+def test_skipped_step_leaves_the_data_as_it_was():
+    state = folded(
+        *running(),
+        e.StepFailed(at=at(1), step="first", attempt=1, error=ERROR),
+        e.ProcessFailed(at=at(1), error=ERROR),
+        e.StepSkipped(at=at(2), step="first"),
+    )
+    assert (state.index, state.skipped, state.data_seq, state.status) == (1, (0,), 1, S.QUEUED)
+
+
+def test_rewound_process_goes_back_to_a_step_and_its_input():
+    state = folded(
+        *running(),
+        e.StepFinished(at=at(1), step="first"),
+        e.StepStarted(at=at(1), step="second", attempt=1),
+        e.StepFinished(at=at(2), step="second"),
+        e.ProcessFinished(at=at(2)),
+        e.ProcessRewound(at=at(3), step="first", data_seq=1),
+    )
+    assert (state.index, state.data_seq, state.status, current_step(state, PLAN)) == (0, 1, S.QUEUED, "first")
+
+
+KINDS = {
+    e.ProcessStarted: {},
+    e.ProcessReleased: {},
+    e.ProcessRecovered: {},
+    e.StepStarted: {"step", "attempt"},
+    e.StepFinished: {"step", "attempt"},
+    e.StepFailed: {"step", "attempt", "error"},
+    e.StepRetryScheduled: {"step", "attempt", "due_at"},
+    e.StepSkipped: {"step", "attempt"},
+    e.ProcessInterrupted: {"step"},
+    e.ProcessProceeded: {},
+    e.ProcessSleeping: {"due_at"},
+    e.ProcessResumed: {},
+    e.ProcessBlocked: {"step"},
+    e.ProcessCancelRequested: {},
+    e.ProcessRetried: {"step"},
+    e.ProcessFinished: {},
+    e.ProcessFailed: {"error"},
+    e.ProcessTimedOut: {},
+    e.ProcessCancelled: {},
+}
+
+
+def made(kind, moment: float, step: str, attempt: int):
+    values = {"step": step, "attempt": attempt, "error": ERROR, "due_at": at(moment + 5)}
+    return kind(at=at(moment), **{name: values[name] for name in KINDS[kind]})
+
+
+PROPOSALS = st.lists(
+    st.tuples(
+        st.sampled_from(list(KINDS)), st.floats(0, 20), st.sampled_from(["first", "second"]), st.integers(1, 4)
+    ),
+    max_size=60,
+)
+
+
+def allowed_history(proposals) -> list:
+    """Apply proposals one by one, keeping those that the state allows; begin to prefer what fits."""
+    events, moment = [queued()], 0.0
+    state = apply(None, events[0], PLAN)
+    for kind, pause, step, attempt in proposals:
+        moment += pause
+        step = current_step(state, PLAN) or step
+        event = made(kind, moment, step, state.next_attempt if kind is e.StepStarted else attempt)
+        try:
+            state = apply(state, event, PLAN)
+        except InvalidStateError:
+            continue
+        events.append(event)
+    return events
+
+
+@settings(max_examples=300, deadline=None)
+@given(PROPOSALS)
+def test_any_allowed_history_keeps_the_invariants(proposals):
+    events = allowed_history(proposals)
+    state, finished = None, []
+    for number, event in enumerate(events, 1):
+        state = apply(state, event, PLAN)
+        assert state.seq == number
+        assert 0 <= state.index <= len(PLAN.names)
+        assert (state.status in ENDED) == bool(state.ended_at)
+        assert not (state.deadline_at is not None and state.remaining_s is not None)
+        if state.in_step:
+            assert state.status in {S.RUNNING, S.CANCELLING, S.QUEUED}
+        if isinstance(event, e.StepFinished):
+            finished.append(event.step)
+    assert len(finished) == len(set(finished)), "a step has one checkpoint"
+
+
+@settings(max_examples=200, deadline=None)
+@given(PROPOSALS)
+def test_stored_history_folds_into_the_stored_state(proposals):
+    events = allowed_history(proposals)
+    state = fold(events, PLAN)
+    stored = [e.decode_body(e.encode_body(event), "p", seq, seq) for seq, event in enumerate(events, 1)]
+    again = msgspec.json.decode(msgspec.json.encode(state), type=ProcessState)
+    assert fold(stored, PLAN) == state == again
+
+
+def test_moments_in_events_are_exact_to_the_microsecond():
+    moment = at(0) + timedelta(microseconds=1)
+    event = e.ProcessStarted(at=moment)
+    assert e.decode_body(e.encode_body(event), "p", 1, 1).at == moment
