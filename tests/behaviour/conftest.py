@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import gc
-import signal
+import inspect
 import threading
 
 import anyio
@@ -13,6 +15,8 @@ from procactors import ManagerOptions
 from procactors.stores import open_store
 from procactors.testing import VirtualClock, manager
 from tests.behaviour.steps import Probe
+
+STUCK_S = 8  # real seconds; the slowest test takes 2
 
 
 class World:
@@ -24,12 +28,16 @@ class World:
         self.clock = VirtualClock()
         self.url = f"sqlite:///{folder}/store.db"
         self._memory = open_store("memory://", self.clock, ManagerOptions())
+        self._managers = 0
 
     def manager(self, *, services=None, options=None, **more):
         options = options or ManagerOptions()
         store = self._memory if self.kind == "memory" else open_store(self.url, self.clock, options)
         services = {"probe": self.probe} | (services or {})
-        return manager(store=store, clock=self.clock, services=services, options=options, **more)
+        self._managers += 1  # two of one seed and one time would make the same pids
+        return manager(
+            store=store, clock=self.clock, services=services, options=options, seed=self._managers, **more
+        )
 
 
 @pytest.fixture
@@ -38,19 +46,19 @@ def probe():
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def world(request, tmp_path, probe):
+def world(request, tmp_path, probe, nothing_is_left):
     """On both stores. With a file the store is polled every 50 ms, so only seconds should pass here."""
     return World(request.param, tmp_path, probe)
 
 
 @pytest.fixture
-def memory_world(tmp_path, probe):
+def memory_world(tmp_path, probe, nothing_is_left):
     """In memory only: days may pass."""
     return World("memory", tmp_path, probe)
 
 
 @pytest.fixture
-def file_world(tmp_path, probe):
+def file_world(tmp_path, probe, nothing_is_left):
     """On a file only."""
     return World("sqlite", tmp_path, probe)
 
@@ -61,23 +69,33 @@ async def m(world):
         yield m
 
 
-@pytest.fixture(autouse=True)
-def nothing_hangs():
-    """A test that takes 20 s of real time is stuck: virtual time stands still for ever, so it must be told."""
-
-    def stuck(*_):
-        raise TimeoutError("the test hangs")
-
-    before = signal.signal(signal.SIGALRM, stuck)
-    signal.setitimer(signal.ITIMER_REAL, 20, 5)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """A test that takes so much real time is stuck: virtual time stands still for ever, so nothing else tells it."""
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = _bounded(pyfuncitem.obj)
 
 
-@pytest.fixture(autouse=True)
-async def nothing_is_left(request):
-    """Every task and every thread that a test began is over when it ends."""
+def _bounded(test):
+    @functools.wraps(test)
+    async def bounded(**fixtures):
+        loop, scope = asyncio.get_running_loop(), anyio.CancelScope()
+        timer = threading.Timer(STUCK_S, lambda: loop.call_soon_threadsafe(scope.cancel))
+        timer.start()
+        try:
+            with scope:
+                await test(**fixtures)
+        finally:
+            timer.cancel()
+            timer.join()
+        assert not scope.cancelled_caught, "the test hangs"
+
+    return bounded
+
+
+@pytest.fixture
+async def nothing_is_left():
+    """Every task and every thread that began in the test's world is over when it ends."""
     tasks, threads = _tasks(), set(threading.enumerate())
     yield
     left = _tasks() - tasks

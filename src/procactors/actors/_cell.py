@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from procactors.actors._envelope import refuse
-from procactors.actors._exit import Abandoned, Cancelled, Exit, Failed, Normal, Stopped
+from procactors.actors._exit import Cancelled, Exit, Failed, Normal, Stopped
 from procactors.actors._life import Life
 from procactors.actors._ref import ActorRef, current_cell
 from procactors.actors._restart import Restart
-from procactors.actors._signals import TaskEnded, Terminated
+from procactors.actors._signals import Terminated
 from procactors.actors._staged import StagedMailbox
 from procactors.actors._state import CellState
 from procactors.actors._tasks import ChildTasks
-from procactors.actors._turns import Fired, Turns, message_in
+from procactors.actors._turns import Turns, message_in
 from procactors.errors import ActorStoppedError
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Cell:
 
     __slots__ = (
         "_end", "_factory", "_halted", "_life", "_new_actor", "_stop_reason", "_wake_up", "asks", "exit",
-        "has_finished", "has_started", "kind", "name", "options", "ref", "restarts", "started", "state",
-        "supervisor", "system", "tasks", "turns", "watchers", "watching",
+        "has_finished", "has_started", "is_left_behind", "kind", "name", "options", "ref", "restarts",
+        "started", "state", "supervisor", "system", "tasks", "turns", "watchers", "watching",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,8 @@ class Cell:
         """True once an `on_start` has succeeded."""
         self.has_finished = False
         """True once the actor has ended by itself, so that it will not live again."""
+        self.is_left_behind = False
+        """True once its task holds cancel scopes that nobody will close: it can only wait for the end."""
         self.started: anyio.Event | None = None
         """Set when the first life has begun, or will never."""
         self._factory = factory
@@ -92,13 +94,13 @@ class Cell:
         end: Exit = Cancelled()
         try:
             end = await self._live()
-            while type(end) is not Abandoned and await self.supervisor.lives_again(self, end):
+            while not self.is_left_behind and await self.supervisor.lives_again(self, end):
                 self.restarts += 1
                 self.state = CellState.STARTING
                 end = await self._live()
         finally:
             self._bury(self.supervisor.verdict(self, end))
-        if type(end) is Abandoned:
+        if self.is_left_behind:
             await self.supervisor.outlast_all_else()
 
     async def _live(self) -> Exit:
@@ -110,6 +112,7 @@ class Cell:
             self._life = Life(self, actor)
             end = await self._life.run()
             self.has_finished = self._life.is_finished
+            self.is_left_behind = self._life.is_left_behind
             self._life = None
         self.settle(end)
         self.turns.clear(self._error_of(end))
@@ -274,7 +277,7 @@ class Cell:
         self.watching.clear()
 
     def _return_to_sender(self, item: Any, reason: str) -> None:
-        if type(item) in {Fired, Terminated, TaskEnded}:
+        if type(item) is Terminated:  # has no sender
             return
         kind = type(message_in(item)).__name__
         error = ActorStoppedError(f"actor {self.name} has stopped and did not handle {kind}")

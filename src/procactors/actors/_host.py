@@ -29,8 +29,15 @@ def was_cancelled() -> bool:
     return task is None or task.cancelling() > 0
 
 
-def tasks_below(task: asyncio.Task[Any]) -> Iterator[asyncio.Task[Any]]:
-    """Go through the tasks in the task groups that `task` has open, and in theirs."""
+def cancel_tasks_below(task: asyncio.Task[Any] | None = None) -> None:
+    """Cancel the tasks in the task groups that `task` (None: the current one) has open, shielded or not."""
+    task = task or host_task()
+    if task is not None:
+        for below in tuple(_tasks_below(task)):
+            below.cancel()
+
+
+def _tasks_below(task: asyncio.Task[Any]) -> Iterator[asyncio.Task[Any]]:
     parents = {info.id: info.parent_id for info in anyio.get_running_tasks()}
     for other in asyncio.all_tasks():
         above = parents.get(id(other))

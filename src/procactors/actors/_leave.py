@@ -3,8 +3,8 @@
 Cancellation asks; a coroutine that catches it and goes on can't be made to end, and the task that runs
 it would never end either. `Leavable` stands between the two: it drives the coroutine by hand, so that
 `leave()` can stop driving it. The task goes on with what comes after; the coroutine never runs again,
-not even its `finally` blocks: what ignored cancellation is not to be trusted with its own end. The
-tasks of task groups that it had open are cancelled, shielded or not.
+not even its `finally` blocks: what ignored cancellation is not to be trusted with its own end. Who
+leaves it behind has to see to the cancel scopes and task groups that it had open.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from procactors.actors._host import host_task, tasks_below
+from procactors.actors._host import host_task
 
 if TYPE_CHECKING:
     import asyncio
@@ -45,8 +45,6 @@ class Leavable(Generic[T]):
             self._is_left = True
             if self._task is not None:
                 self._task.cancel()
-                for task in tasks_below(self._task):
-                    task.cancel()
 
     def __await__(self) -> Generator[Any, Any, T]:
         """Drive the coroutine. Raises LeftBehindError after `leave`."""

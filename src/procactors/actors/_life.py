@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from procactors.actors._exit import Abandoned, Cancelled, Exit, Failed, Normal, exit_by
+from procactors.actors._host import cancel_tasks_below
 from procactors.actors._leave import Leavable, LeftBehindError
 from procactors.actors._state import CellState
 
@@ -29,7 +30,7 @@ _log = logging.getLogger("procactors.actors")
 class Life:
     """One instance of an actor in a cell, from its start to its end."""
 
-    __slots__ = ("_actor", "_cell", "_drive", "_force", "_scope", "is_finished")
+    __slots__ = ("_actor", "_cell", "_drive", "_force", "_scope", "is_finished", "is_left_behind")
 
     def __init__(self, cell: Cell, actor: Actor[Any]) -> None:
         """Make the life of `actor` in `cell`; `run` lives it."""
@@ -40,31 +41,41 @@ class Life:
         self._force: Timer | None = None
         self.is_finished = False
         """True once the actor has ended by itself, whatever its `on_stop` does."""
+        self.is_left_behind = False
+        """True once cancel scopes are left open in its task, which can host no other life then."""
 
     async def run(self) -> Exit:
         """Live, and return how it ended."""
         try:
             return await self._drive
         except LeftBehindError:
-            with anyio.CancelScope(shield=True):
-                await self._cell.tasks.cancel_all(self._cell.options.grace_s)
-            return Abandoned()
+            return await self._leave_behind(Abandoned())
+        except RuntimeError as error:  # from anyio, and nowhere else: `_live` itself raises nothing
+            _log.exception(
+                "actor %s ended with a cancel scope or task group of its own still open", self._cell.name
+            )
+            return await self._leave_behind(Failed(error))
         finally:
             self._ease()
+
+    async def _leave_behind(self, end: Exit) -> Exit:
+        self.is_left_behind = True
+        cancel_tasks_below()
+        with anyio.CancelScope(shield=True):
+            await self._cell.tasks.cancel_all(self._cell.options.grace_s)
+        return end
 
     async def _live(self) -> Exit:
         end: Exit = Cancelled()
         with self._scope:
             end = await self._work()
-        if (error := self._cell.turns.hook_error) is not None:
-            end = Failed(error)
-        self.is_finished = isinstance(end, Normal)
-        self._cell.state = CellState.STOPPING
-        self._cell.settle(end)
-        self._ease()
-        with anyio.CancelScope(shield=True):
-            await self._cell.tasks.cancel_all(self._cell.options.grace_s)
-        return await self._put_away(end)
+            if not self._scope.cancel_called:
+                # In the same scope, `on_stop` can close a task group that `on_start` opened.
+                return await self._put_away(end)
+        self._scope = anyio.CancelScope(shield=True)
+        with self._scope:
+            end = await self._put_away(end)
+        return end  # noqa: RET504 - a scope may swallow, for all that the type checker knows
 
     async def _work(self) -> Exit:
         cell = self._cell
@@ -80,18 +91,22 @@ class Life:
             return exit_by(error)
 
     async def _put_away(self, end: Exit) -> Exit:
-        self._scope = anyio.CancelScope(shield=True)
+        cell = self._cell
+        if (error := cell.turns.hook_error) is not None:
+            end = Failed(error)
+        self.is_finished = isinstance(end, Normal)
+        cell.state = CellState.STOPPING
+        cell.settle(end)
+        self._ease()
+        await cell.tasks.cancel_all(cell.options.grace_s)
         self._press(1, self._cancel)
         try:
-            with self._scope:
-                await self._actor.on_stop(end)
+            await self._actor.on_stop(end)
         except (Exception, anyio.get_cancelled_exc_class()) as error:  # noqa: BLE001 - an end is data
-            _log.exception("actor %s failed in on_stop", self._cell.name)
-            return end if isinstance(end, Failed) else exit_by(error)
-        if self._scope.cancelled_caught:
-            _log.warning(
-                "on_stop of actor %s took more than %g s", self._cell.name, self._cell.options.grace_s
-            )
+            if isinstance(error, Exception) or not self._scope.cancel_called:
+                _log.exception("actor %s failed in on_stop", cell.name)
+                return end if isinstance(end, Failed) else exit_by(error)
+            _log.warning("on_stop of actor %s took more than %g s", cell.name, cell.options.grace_s)
         return end
 
     # Stop, in growing severity.

@@ -9,6 +9,7 @@ good, the first that is not up is woken and looks whether its turn has come.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from procactors.actors._restart import Strategy
@@ -92,15 +93,10 @@ class Siblings:
 
     def is_turn_of(self, child: Child) -> bool:
         """Tell whether all that `child` may depend on is up."""
-        if self.is_halted:
-            return False
-        if self._strategy is Strategy.REST_FOR_ONE:
-            for other in self._children.values():
-                if other is child:
-                    break
-                if not other.is_up:
-                    return False
-        return True
+        if self.is_halted or self._strategy is Strategy.ONE_FOR_ONE:
+            return not self.is_halted
+        before = takewhile(lambda other: other is not child, self._children.values())
+        return all(other.is_up for other in before)
 
     @property
     def is_up(self) -> bool:

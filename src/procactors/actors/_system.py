@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import AsyncExitStack
 from contextvars import Context
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,11 +77,10 @@ class ActorSystem:
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.create_task(self._serve(), name=self.name, context=Context())
-        try:
+        async with AsyncExitStack() as on_cancellation:  # nobody else would call `__aexit__` then
+            on_cancellation.push_async_exit(self)
             await self.root.opened()
-        except BaseException as error:  # cancelled: nobody will call `__aexit__`
-            await self.__aexit__(type(error), error, error.__traceback__)
-            raise
+            on_cancellation.pop_all()
         return self
 
     async def _serve(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from procactors.actors._exit import Abandoned, Exit, Normal, exit_by
+from procactors.actors._host import cancel_tasks_below
 from procactors.actors._leave import Leavable, LeftBehindError
 from procactors.actors._signals import TaskEnded
 
@@ -54,6 +55,7 @@ class ChildTasks:
         if self._running.pop(task.number, None) is not None:
             self._cell.signal(TaskEnded(name, task.number, end))
         if type(end) is Abandoned:
+            cancel_tasks_below()
             _log.error("task %s ignored cancellation; it was abandoned", task.full_name)
             self._cell.system.observer.actor_abandoned(task.full_name)
             await self._cell.supervisor.outlast_all_else()

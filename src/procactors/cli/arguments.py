@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from procactors._clock import SystemClock
 from procactors.cli.failure import BadInputError, CommandError
 from procactors.cli.wording import short
+from procactors.errors import InvalidStoreError
 from procactors.model.status import ProcessStatus
+from procactors.options import ManagerOptions
+from procactors.stores import open_store
 from procactors.stores._url import sqlite_location
 
 if TYPE_CHECKING:
@@ -31,11 +35,14 @@ def store_url(db: str, *, must_exist: bool = True) -> str:
         must_exist: Refuse a SQLite file that is not there, and a store that only this program could see.
 
     Raises:
-        BadInputError: Neither is given, or there is no such store.
-        InvalidStoreError: The URL is not well formed.
+        BadInputError: Neither is given, it is not well formed, or there is no such store.
     """
     if not db:
         raise BadInputError("which store? give --db sqlite:///file.db, or set PROCACTORS_URL")
+    try:
+        open_store(db, SystemClock(), ManagerOptions())  # which connects to nothing yet
+    except InvalidStoreError as error:
+        raise BadInputError(str(error)) from None
     if not must_exist:
         return db
     if db.startswith("memory:"):
@@ -124,8 +131,8 @@ async def pid_given(manager: ProcessManager, text: str) -> str:
     digits = text.replace("-", "").lower()
     if not _FEWEST_DIGITS <= len(digits) <= _PID_DIGITS or digits.strip("0123456789abcdef"):
         raise BadInputError(
-            f"{text!r} is not a pid: that is {_PID_DIGITS} hex digits, of which the first {_FEWEST_DIGITS} or more"
-            " are enough"
+            f"{text!r} is not a pid: that is {_PID_DIGITS} hex digits, of which the first {_FEWEST_DIGITS}"
+            " or more are enough"
         )
     if len(digits) == _PID_DIGITS:
         return digits

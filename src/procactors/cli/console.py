@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rich.console import Console
@@ -9,10 +10,13 @@ from rich.text import Text
 
 from procactors.cli.wording import clean
 
+_PIPE_WIDTH = 200
+"""Columns where nobody says how many there are."""
+
 
 def stdout() -> Console:
     """Return the console of results."""
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if _has_width() else _PIPE_WIDTH)
 
 
 def stderr() -> Console:
@@ -20,9 +24,9 @@ def stderr() -> Console:
     return Console(highlight=False, stderr=True)
 
 
-def note(text: str | Text) -> None:
-    """Say something about what is done, on stderr; long lines stay whole, to be copied."""
-    stderr().print(text, soft_wrap=True, markup=False)
+def note(text: str | Text, console: Console | None = None) -> None:
+    """Say something about what is done, on stderr by default; long lines stay whole, to be copied."""
+    (console or stderr()).print(text, soft_wrap=True, markup=False)
 
 
 def complain(text: str) -> None:
@@ -33,8 +37,13 @@ def complain(text: str) -> None:
 def write_result(text: str) -> None:
     """Write a result on stdout as it is, for people and pipes."""
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def is_live(console: Console) -> bool:
     """Tell whether the console can be drawn on again and again."""
     return console.is_terminal and not console.is_dumb_terminal
+
+
+def _has_width() -> bool:
+    return sys.stdout.isatty() or "COLUMNS" in os.environ

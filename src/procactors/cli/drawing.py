@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from procactors.cli.track import Track
     from procactors.model.event import StepProgressed
+    from procactors.model.info import Progress
 
 BAR_WIDTH = 24
 _LINES_BESIDES_STEPS = 6
@@ -76,13 +77,13 @@ def _step(track: Track, name: str, now: datetime, console: Console) -> list[Rend
     took = duration(span.seconds(now)) if span and status is not StepStatus.PENDING else ""
     is_idle = status in {StepStatus.PENDING, StepStatus.SKIPPED}
     label = Text(clean(name), "dim" if is_idle else "")
-    row = [status_style.sign(status, console), label, Text(took, "dim")]
+    row: list[RenderableType] = [status_style.sign(status, console), label, Text(took, "dim")]
     if status is StepStatus.RUNNING and track.progress is not None:
         row += progress(track.progress)
     return row
 
 
-def progress(said: StepProgressed) -> tuple[RenderableType, Text]:
+def progress(said: Progress | StepProgressed) -> tuple[RenderableType, Text]:
     """Return bar and text of what a step said of its progress."""
     words = Text(amount(said.done, said.total, said.text), "dim")
     if not said.total:

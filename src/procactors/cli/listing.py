@@ -10,13 +10,14 @@ from rich.text import Text
 from procactors.cli import status_style
 from procactors.cli.wording import clean, duration, short
 from procactors.model.status import ProcessStatus, StepStatus
+from procactors.stores import is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from procactors.model.info import ProcessInfo
-    from procactors.stores import Member
+    from procactors.stores import Identity, Member
 
 
 def processes(infos: Iterable[ProcessInfo], now: datetime, *, whole_pids: bool) -> Table:
@@ -55,21 +56,26 @@ def _step(info: ProcessInfo) -> Text:
     return text
 
 
-def managers(members: Iterable[Member], now: float) -> Table:
-    """Return a table of the managers and clients of a store; `now` is in seconds since 1970."""
+def managers(members: Iterable[Member], here: Identity, now: float) -> Table:
+    """Return a table of the managers and clients of a store.
+
+    Args:
+        members: Managers and clients.
+        here: This OS process, which can tell whether others on its host are alive.
+        now: Seconds since 1970, by the store's clock.
+    """
     table = _table()
     for title in ("NAME", "KIND", "HOST", "OS PID", "SINCE", "STATE"):
         table.add_column(title, no_wrap=True, justify="right" if title in {"OS PID", "SINCE"} else "left")
     for member in members:
         who = member.identity
-        is_alive = member.lease_until >= now
         table.add_row(
             clean(who.name),
             who.kind,
             clean(who.host),
             str(who.os_pid),
             duration(now - member.registered_at),
-            Text("alive", "green") if is_alive else Text("gone", "red"),
+            Text("gone", "red") if is_gone(member, here, now) else Text("alive", "green"),
         )
     return table
 

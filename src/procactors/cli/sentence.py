@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from procactors.cli.wording import amount, clean, clock_time
 from procactors.model import event as e
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from procactors.model.event import ProcessEvent
@@ -35,53 +36,53 @@ class Teller:
 
 def sentence(event: ProcessEvent) -> str:
     """Return what happened, in a few words."""
-    match event:
-        case e.StepStarted(step=step, attempt=attempt):
-            return f"{step} started" if attempt == 1 else f"{step} started, attempt {attempt}"
-        case e.StepProgressed(step=step, done=done, total=total, text=text):
-            part = f" {done / total:.0%}," if total else ""
-            return f"{step}{part} {amount(done, total, text)}"
-        case e.StepFinished(step=step):
-            return f"{step} finished"
-        case e.StepFailed(step=step, attempt=attempt, error=error):
-            return f"{step} failed (attempt {attempt}): {error}"
-        case e.StepRetryScheduled(step=step, due_at=due_at):
-            return f"{step} is tried again at {clock_time(due_at)}"
-        case e.StepSkipped(step=step):
-            return f"{step} skipped"
-        case e.ProcessInterrupted(step=step):
-            return f"interrupted after {step}: waits for an answer"
-        case e.ProcessProceeded(timed_out=timed_out):
-            return "nobody answered in time: goes on" if timed_out else "answered: goes on"
-        case _:
-            return _of_process(event)
+    words = _SENTENCES.get(type(event), type(event).__name__)
+    return words.format(event) if isinstance(words, str) else words(event)
 
 
-def _of_process(event: ProcessEvent) -> str:
-    match event:
-        case e.ProcessQueued():
-            return "queued"
-        case e.ProcessReleased():
-            return "released: its manager was told to stop"
-        case e.ProcessRecovered():
-            return "recovered: its manager died"
-        case e.ProcessSleeping(due_at=due_at):
-            return f"sleeps until {clock_time(due_at)}"
-        case e.ProcessWaiting(step=step):
-            return f"{step} waits for a child"
-        case e.ProcessBlocked(step=step, reason=reason):
-            return f"blocked before {step}: {reason}"
-        case e.ProcessRetried(step=step) | e.ProcessRewound(step=step):
-            return f"goes on from {step}"
-        case e.ProcessFinished():
-            return "finished"
-        case e.ProcessFailed(error=error):
-            return f"failed: {error}"
-        case e.ProcessTimedOut(error=error):
-            return f"timed out: {error}" if error else "timed out"
-        case e.ProcessCancelled(reason=reason):
-            return f"cancelled: {reason}" if reason else "cancelled"
-        case e.UndoStarted(step=step) | e.UndoFinished(step=step) | e.UndoFailed(step=step):
-            return f"undo of {step} {type(event).__name__.removeprefix('Undo').lower()}"
-        case _:
-            return type(event).__name__
+def _step_started(event: e.StepStarted) -> str:
+    return f"{event.step} started" + (f", attempt {event.attempt}" if event.attempt > 1 else "")
+
+
+def _step_progressed(event: e.StepProgressed) -> str:
+    part = f" {event.done / event.total:.0%}," if event.total else ""
+    return f"{event.step}{part} {amount(event.done, event.total, event.text)}"
+
+
+def _proceeded(event: e.ProcessProceeded) -> str:
+    return "nobody answered in time: goes on" if event.timed_out else "answered: goes on"
+
+
+def _timed_out(event: e.ProcessTimedOut) -> str:
+    return f"timed out: {event.error}" if event.error else "timed out"
+
+
+def _cancelled(event: e.ProcessCancelled) -> str:
+    return f"cancelled: {event.reason}" if event.reason else "cancelled"
+
+
+_SENTENCES: dict[type, str | Callable[[Any], str]] = {
+    e.ProcessQueued: "queued",
+    e.ProcessReleased: "released: its manager was told to stop",
+    e.ProcessRecovered: "recovered: its manager died",
+    e.StepStarted: _step_started,
+    e.StepProgressed: _step_progressed,
+    e.StepFinished: "{0.step} finished",
+    e.StepFailed: "{0.step} failed (attempt {0.attempt}): {0.error}",
+    e.StepRetryScheduled: lambda event: f"{event.step} is tried again at {clock_time(event.due_at)}",
+    e.StepSkipped: "{0.step} skipped",
+    e.ProcessInterrupted: "interrupted after {0.step}: waits for an answer",
+    e.ProcessProceeded: _proceeded,
+    e.ProcessWaiting: "{0.step} waits for a child",
+    e.ProcessSleeping: lambda event: f"sleeps until {clock_time(event.due_at)}",
+    e.ProcessBlocked: "blocked before {0.step}: {0.reason}",
+    e.ProcessRetried: "goes on from {0.step}",
+    e.ProcessRewound: "goes back to {0.step}",
+    e.UndoStarted: "undo of {0.step} started",
+    e.UndoFinished: "undo of {0.step} finished",
+    e.UndoFailed: "undo of {0.step} failed: {0.error}",
+    e.ProcessFinished: "finished",
+    e.ProcessFailed: "failed: {0.error}",
+    e.ProcessTimedOut: _timed_out,
+    e.ProcessCancelled: _cancelled,
+}

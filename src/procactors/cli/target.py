@@ -82,7 +82,7 @@ def _process(module: Any, module_name: str, name: str) -> Process:
     if callable(found) and not isinstance(found, type):
         try:
             found = found()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever somebody's function may raise
             raise _broken(f"{module_name}:{name}", error) from None
     if isinstance(found, Process):
         return found
@@ -96,6 +96,5 @@ def _process(module: Any, module_name: str, name: str) -> Process:
 def _broken(what: str, error: Exception) -> BadInputError:
     """Say what went wrong in somebody's code, and where."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return BadInputError(
-        f"{what} can't be loaded: {type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
-    )
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    return BadInputError(f"{what} can't be loaded: {type(error).__name__}: {error} ({place})")

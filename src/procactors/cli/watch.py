@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,15 +16,13 @@ from procactors.cli.track import Track
 from procactors.model import event as e
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from rich.console import Console, RenderableType
 
     from procactors.manager import ProcessManager
-    from procactors.model.event import ProcessEvent
 
-Hear = Callable[[ProcessEvent], None] if TYPE_CHECKING else object
+Hear = Callable[[e.ProcessEvent], None]
 
 _STANDS_STILL = (e.ProcessInterrupted, e.ProcessBlocked)
 
@@ -33,9 +32,7 @@ def now() -> datetime:
     return to_datetime(SystemClock().wall())
 
 
-async def follow(
-    manager: ProcessManager, pid: str, track: Track, hear: Hear, *, waits: bool = True
-) -> None:
+async def follow(manager: ProcessManager, pid: str, track: Track, hear: Hear, *, waits: bool = True) -> None:
     """Take in a process's events until it ends.
 
     Args:
@@ -88,12 +85,12 @@ async def watch(manager: ProcessManager, pid: str, console: Console, *, waits: b
 def _printer(console: Console) -> Hear:
     teller = Teller()
 
-    def hear(event: ProcessEvent) -> None:
+    def hear(event: e.ProcessEvent) -> None:
         if (line := teller.tell(event)) is not None:
             console.print(line, soft_wrap=True, markup=False)
 
     return hear
 
 
-def _nothing(_: ProcessEvent) -> None:
+def _nothing(_: e.ProcessEvent) -> None:
     pass

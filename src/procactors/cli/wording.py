@@ -20,7 +20,11 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 def clean(text: str) -> str:
     """Return the text on one line, without anything that a terminal would obey."""
     return "".join(
-        " " if char in "\n\t" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char)[0] == "C" else char
+        " "
+        if char in "\n\t"
+        else "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(char)[0] == "C"
+        else char
         for char in text
     )
 

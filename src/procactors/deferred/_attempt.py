@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from contextvars import Context
 
-    from procactors.deferred._level import Level
-    from procactors.deferred._queue import DeferredUpdates
+    from procactors.deferred._current import Place
     from procactors.deferred._transactions import Transactions
 
 
@@ -49,9 +48,7 @@ class TransactionRound:
         if self._transactions is not None and self._transactions.in_transaction():
             self._transactions.on_resolution(callback)
 
-    def start(
-        self, update: Any, context: Context, place: tuple[DeferredUpdates, Level]
-    ) -> Coroutine[Any, Any, None] | None:
+    def start(self, update: Any, context: Context, place: Place) -> Coroutine[Any, Any, None] | None:
         """Attempt `update`, within `context` and at `place`, as far as that needs no waiting.
 
         Returns:
@@ -77,7 +74,7 @@ class TransactionRound:
         self,
         update: Any,
         context: Context | None = None,
-        place: tuple[DeferredUpdates, Level] | None = None,
+        place: Place | None = None,
     ) -> None:
         """Run `update` in a round of its own, or in none if it asks for that, and commit.
 

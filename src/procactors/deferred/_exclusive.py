@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Exclusive:
+class Exclusive(msgspec.Struct):
     """A lock whose holder may be asked for, and which costs nothing while nobody waits."""
 
-    __slots__ = ("_released", "is_held")
-
-    def __init__(self) -> None:
-        """Make one that nobody holds."""
-        self.is_held = False
-        self._released: anyio.Event | None = None
+    is_held: bool = False
+    _released: anyio.Event | None = None
 
     async def __aenter__(self) -> None:
         """Wait until nobody holds it, and hold it. Cancellation: it is not held."""

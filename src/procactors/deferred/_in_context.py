@@ -10,14 +10,13 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from procactors.deferred._level import CURRENT
+from procactors.deferred._current import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
     from contextvars import Context
 
-    from procactors.deferred._level import Level
-    from procactors.deferred._queue import DeferredUpdates
+    from procactors.deferred._current import Place
 
 
 class InContext:
@@ -51,7 +50,7 @@ class InContext:
                 resume = throw
 
 
-def enter(place: tuple[DeferredUpdates, Level], run: Callable[[], Any]) -> Any:
+def enter(place: Place, run: Callable[[], Any]) -> Any:
     """Call `run()` in that queue and level; to be called within the update's own context."""
     CURRENT.set(place)
     return run()

@@ -65,10 +65,11 @@ async def _is_taken(entry: Entry, shared: Shared, rescue: Callable[[Any], Any] |
 
 def discard(root: Level, shared: Shared, reason: str, *, even_always: bool) -> int:
     """Drop what waits, log it, return how many; what was added with `always=True` only if told so."""
-    left = take_leftovers(root, shared)
-    dropped = [entry for entry in left if even_always or not entry.always]
-    log_lost(dropped, reason)
-    for entry in left:
-        if entry not in dropped:
+    dropped: list[Entry] = []
+    for entry in take_leftovers(root, shared):
+        if even_always or not entry.always:
+            dropped.append(entry)
+        else:
             root.add(entry, Stage.POSTSEND)
+    log_lost(dropped, reason)
     return len(dropped)

@@ -7,7 +7,6 @@ any thread: one lock, shared by the levels of a scope, guards their queues.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,14 +19,10 @@ from procactors.deferred._updates import MergeableUpdate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from procactors.deferred._queue import DeferredUpdates
     from procactors.deferred._rounds import Entry
     from procactors.deferred._tie import Tie
 
 _STAGES = (int(Stage.PRESEND), int(Stage.POSTSEND))
-
-CURRENT: ContextVar[tuple[DeferredUpdates, Level] | None] = ContextVar("procactors_deferred", default=None)
-"""The queue, and its innermost level, of the code that runs; None outside of any scope."""
 
 
 class Level(msgspec.Struct, eq=False):
@@ -123,9 +118,8 @@ class Level(msgspec.Struct, eq=False):
 
     def put_back(self, entries: Iterable[Entry], stage: int) -> None:
         """Put entries that were claimed for `stage` but not run before the others."""
+        assert self._queues is not None
         with self.shared.lock:
-            if self._queues is None:
-                self._queues = (StageQueue(), StageQueue())
             self._queues[stage - 1].put_back(entries)
 
     def take(self, wanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -9,31 +9,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from procactors.deferred._runner import log_lost
 from procactors.deferred._stage import Stage
 from procactors.deferred._updates import EnqueueableUpdate
+from procactors.deferred._wake import Wake
 
 if TYPE_CHECKING:
     from procactors.deferred._level import Level
     from procactors.deferred._queue import DeferredUpdates
     from procactors.deferred._rounds import Entry
     from procactors.deferred._shared import Shared
-    from procactors.deferred._wake import Wake
 
 
-class Opportunity:
-    """Who is to be woken for one queue, and what is in the way."""
+class Opportunity(msgspec.Struct):
+    """Who is to be woken for one queue, and what is in the way.
 
-    __slots__ = ("_watches", "is_missed", "prevented", "wake")
+    Attributes:
+        wake: Who is to be woken; None: nobody.
+        prevented: How many `prevent_opportunistic()` blocks are open.
+        is_missed: True if a run was refused because another was under way.
+    """
 
-    def __init__(self) -> None:
-        """Begin with nobody to wake and nothing in the way."""
-        self.wake: Wake | None = None
-        self.prevented = 0
-        """How many `prevent_opportunistic()` blocks are open."""
-        self.is_missed = False
-        """True if a run was refused because another was under way."""
-        self._watches = False
+    wake: Wake | None = None
+    prevented: int = 0
+    is_missed: bool = False
+    _watches: bool = False
 
     def rouse(self, updates: DeferredUpdates) -> None:
         """Wake whoever schedules the queue, if anybody does."""

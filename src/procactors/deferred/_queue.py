@@ -11,17 +11,19 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from contextvars import copy_context
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from procactors.deferred._attempt import TransactionRound, refuse_recursion
+from procactors.deferred._current import CURRENT, Current, refuse_waiting_for_itself
 from procactors.deferred._durable import keep_all
 from procactors.deferred._exclusive import Exclusive
 from procactors.deferred._leftovers import discard, hand_over
-from procactors.deferred._level import CURRENT, Level
+from procactors.deferred._level import Level
 from procactors.deferred._opportunity import Opportunity, enqueue_big
 from procactors.deferred._origin import name_of
 from procactors.deferred._parking import Parking
-from procactors.deferred._report import Report
+from procactors.deferred._report import Counts, Report
 from procactors.deferred._rounds import Entry
 from procactors.deferred._runner import Run
 from procactors.deferred._shared import Shared
@@ -45,7 +47,7 @@ class DeferredUpdates:
     """What one scope has deferred: a request, a step, a script."""
 
     __slots__ = (
-        "__weakref__", "_is_closed", "_opportunity", "_parking", "_reported", "_root", "_shared", "_turn",
+        "__weakref__", "_is_closed", "_opportunity", "_reported", "_root", "_shared", "_turn",
         "big_queue_size", "opportunistic",
     )  # fmt: skip
 
@@ -79,10 +81,9 @@ class DeferredUpdates:
         if enqueue is None and manager is not None:
             enqueue = manager.start
         adapter = None if transactions is None else transactions_of(transactions)
-        self._shared = Shared(TransactionRound(adapter), enqueue, keep, presentable)
+        self._shared = Shared(TransactionRound(adapter), RLock(), enqueue, keep, presentable, Counts())
         self._root = Level(self._shared)
         self._opportunity = Opportunity()
-        self._parking = Parking(self._root, self._shared, self._opportunity)
         self._turn = Exclusive()
         self._is_closed = False
         self._reported = _ZERO
@@ -175,20 +176,23 @@ class DeferredUpdates:
             What came of the updates; outside of updates, of all since the report before.
 
         Raises:
-            IllegalRecursionError: The caller is, or was added by, an update that is not round-defining.
+            IllegalRecursionError: The caller is, or was added by, an update that is not round-defining;
+                or this queue is being run further up by the same task, through another queue.
             Exception: The first presentable error, after everything has run, if `stage` is PRESEND.
             Exception: What a `merge` raised when an update moved up; what was claimed is lost, logged.
 
         Cancellation: the update in progress is rolled back; those that had no turn stay in the queue.
         """
         level = self._level()
-        run = Run(self, self._shared, self._parking)
+        run = Run(self, self._shared, Parking(self._root, self._shared, self._opportunity))
         before = self._shared.counts.since(_ZERO)
         if level.owner is not None:
             refuse_recursion(level.owner)
             await run.process(level, stage)
         else:
             try:
+                if self._turn.is_held:
+                    refuse_waiting_for_itself(self)
                 async with self._turn:
                     await run.process(level, stage)
             finally:
@@ -325,14 +329,9 @@ class DeferredUpdates:
         """Call `wake(self)` whenever there may be something to run; None: not any more."""
         self._opportunity.wake = wake
 
-    @contextmanager
-    def as_current(self) -> Iterator[DeferredUpdates]:
+    def as_current(self) -> Current:
         """Make this the queue that `defer` means within the block."""
-        token = CURRENT.set((self, self._root))
-        try:
-            yield self
-        finally:
-            CURRENT.reset(token)
+        return Current(self, self._root)
 
     def _level(self) -> Level:
         place = CURRENT.get()

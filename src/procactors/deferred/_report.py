@@ -33,18 +33,14 @@ class Report(msgspec.Struct, frozen=True):
         )
 
 
-class Counts:
-    """The numbers of a scope while it works, from its beginning."""
+class Counts(msgspec.Struct):
+    """The numbers of a scope while it works, from its beginning; see `Report`."""
 
-    __slots__ = ("cancelled", "enqueued", "failed", "merged", "ran")
-
-    def __init__(self) -> None:
-        """Begin at zero."""
-        self.ran = 0
-        self.failed = 0
-        self.cancelled = 0
-        self.merged = 0
-        self.enqueued = 0
+    ran: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    merged: int = 0
+    enqueued: int = 0
 
     def since(self, earlier: Report) -> Report:
         """Return what was counted after `earlier`."""

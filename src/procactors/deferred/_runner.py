@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from procactors.deferred._level import CURRENT, Level, is_dropped
+from procactors.deferred._current import CURRENT
+from procactors.deferred._level import Level, is_dropped
 from procactors.deferred._stage import Stage
 from procactors.deferred._updates import EnqueueableUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
+    from procactors.deferred._current import Place
     from procactors.deferred._parking import Parking
     from procactors.deferred._queue import DeferredUpdates
     from procactors.deferred._rounds import Entry
@@ -38,10 +40,11 @@ _REASON = "an error ended the run before its turn"
 class Run:
     """One call of `DeferredUpdates.run`."""
 
-    __slots__ = ("_parking", "_shared", "_turns", "_updates", "presentable")
+    __slots__ = ("_outer", "_parking", "_shared", "_turns", "_updates", "presentable")
 
     def __init__(self, updates: DeferredUpdates, shared: Shared, parking: Parking) -> None:
         """Run what waits in a level of `updates`; `parking` gets what has to wait for its transaction."""
+        self._outer = CURRENT.get()
         self.presentable: Exception | None = None
         """The first error that a client may be shown."""
         self._updates = updates
@@ -73,7 +76,7 @@ class Run:
     async def _run_round(
         self, claimed: list[Entry], level: Level, stage: int, active: int, *, nested: bool
     ) -> None:
-        place = (self._updates, level)
+        place = (self._updates, level, self._outer)
         claimed.reverse()
         try:
             while claimed:
@@ -98,15 +101,13 @@ class Run:
         self, entry: Entry, parent: Level, active: int
     ) -> Coroutine[Any, Any, None] | None:
         level = Level(self._shared, parent, entry.update, active, parent.depth + 1)
-        place = (self._updates, level)
+        place = (self._updates, level, self._outer)
         rest = self._start(entry, place)
         if rest is None and level.close_unused():
             return None
         return self._finish_level(place, rest, active)
 
-    async def _finish_level(
-        self, place: tuple[DeferredUpdates, Level], rest: Coroutine[Any, Any, None] | None, active: int
-    ) -> None:
+    async def _finish_level(self, place: Place, rest: Coroutine[Any, Any, None] | None, active: int) -> None:
         level = place[1]
         token = CURRENT.set(place)
         try:
@@ -121,7 +122,7 @@ class Run:
             CURRENT.reset(token)
             level.close()
 
-    def _start(self, entry: Entry, place: tuple[DeferredUpdates, Level]) -> Coroutine[Any, Any, None] | None:
+    def _start(self, entry: Entry, place: Place) -> Coroutine[Any, Any, None] | None:
         shared = self._shared
         if entry.durable:
             return self._finish(entry, shared.keep(entry.update))

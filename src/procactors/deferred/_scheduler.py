@@ -77,8 +77,8 @@ class DeferredScheduler:
         self.drain_s = drain_s
         self._max_running = max_running
         self._held = Held(rescue)
-        self._system = system
-        self._own_system = None if system is not None else ActorSystem(name=f"{name} scopes")
+        self._system = system if system is not None else ActorSystem(name=f"{name} scopes")
+        self._owns_system = system is None
         self._name = name
         self._numbers = count(1)
         self._actor: ActorRef[Any] | None = None
@@ -88,16 +88,19 @@ class DeferredScheduler:
 
     async def __aenter__(self) -> Self:
         """Start the actor."""
-        system = self._system
-        if self._own_system is not None:
-            system = await self._own_system.__aenter__()
-        assert system is not None
         self._wake = Wake(self._again)
-        self._actor = await system.start(
-            lambda: SchedulerActor(self._held, self._max_running),
-            name=self._name,
-            options=ChildOptions(restart=Restart.PERMANENT, grace_s=_GRACE_S),
-        )
+        if self._owns_system:
+            await self._system.__aenter__()
+        try:
+            self._actor = await self._system.start(
+                lambda: SchedulerActor(self._held, self._max_running),
+                name=self._name,
+                options=ChildOptions(restart=Restart.PERMANENT, grace_s=_GRACE_S),
+            )
+        except BaseException as error:
+            if self._owns_system:
+                await self._system.__aexit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     async def __aexit__(
@@ -110,8 +113,8 @@ class DeferredScheduler:
         try:
             await self.close()
         finally:
-            if self._own_system is not None:
-                await self._own_system.__aexit__(kind, error, traceback)
+            if self._owns_system:
+                await self._system.__aexit__(kind, error, traceback)
 
     async def drain(self, seconds: float | None = None) -> None:
         """Wait until nothing is left to run, for at most `seconds` (None: `drain_s`).
@@ -133,6 +136,7 @@ class DeferredScheduler:
         finally:
             actor.stop("its scheduler closes")
         await actor.stopped()
+        await self._held.part_with_all()
 
     # Work.
 

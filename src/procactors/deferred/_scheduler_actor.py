@@ -97,6 +97,22 @@ class Held:
         self.waiting = 0
         self.lost = 0
 
+    async def part_with_all(self) -> None:
+        """Hand over what is left of all scopes; log what nobody takes.
+
+        Cancellation: what was not handed over is logged.
+        """
+        for updates in self.scopes:
+            updates.close()
+        try:
+            for updates in self.scopes:
+                self.lost += await updates.hand_over(self.rescue)
+        finally:
+            for updates in self.scopes:
+                self.lost += updates.discard("the scheduler stopped before it had run", even_always=True)
+            self.scopes.clear()
+            self.running = self.waiting = 0
+
 
 class SchedulerActor(Actor[Message]):
     """Runs scopes side by side, stage first, arrival second."""
@@ -184,36 +200,27 @@ class SchedulerActor(Actor[Message]):
             else:
                 report = await updates.run(message.stage)
         except Exception as error:  # noqa: BLE001 - it goes to whoever waits, or into the log
-            if slot is None:
-                _log.exception("the run of a scope's deferred updates ended by an error")
-            else:
+            if slot is not None:
                 slot.fail(error)
+                return
+            _log.exception("the run of a scope's deferred updates ended by an error")
+            if not updates.opportunistic:
+                self.ref.tell(message)  # what caused the error is gone, what is left has its turn yet
         finally:
             self._held.report += updates.take_report() if report is None else report
             if slot is not None:
                 slot.send(report) if report is not None else slot.fail(_stopped())
 
     async def on_stop(self, reason: Exit) -> None:
-        """Part with what is left; a successor takes it up if this actor has failed."""
+        """Part with what is left; if this actor has failed, its successor or its owner does."""
+        left = [ready for waiting in self._active.values() for ready in waiting]
         while self._ready:
-            _, slot = self._ready.take()
+            left.append(self._ready.take())
+        for _, slot in left:
             if slot is not None:
                 slot.fail(_stopped())
         if not isinstance(reason, Failed):
-            await self._part_with_all()
-
-    async def _part_with_all(self) -> None:
-        held = self._held
-        for updates in held.scopes:
-            updates.close()
-        try:
-            for updates in held.scopes:
-                held.lost += await updates.hand_over(held.rescue)
-        finally:
-            for updates in held.scopes:
-                held.lost += updates.discard("the scheduler stopped before it had run", even_always=True)
-            held.scopes.clear()
-            held.running = held.waiting = 0
+            await self._held.part_with_all()
 
 
 def _stopped() -> ActorStoppedError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from procactors.deferred._level import CURRENT
+from procactors.deferred._current import CURRENT
 from procactors.deferred._queue import DeferredUpdates
 from procactors.deferred._stage import Stage
 from procactors.deferred._updates import CallableUpdate, KeyedUpdate
@@ -156,8 +156,8 @@ class DeferredScope:
             await updates.hand_over()
 
     def _wake(self, _updates: DeferredUpdates) -> None:
-        if self._woken is not None:
-            self._woken.set()
+        assert self._woken is not None
+        self._woken.set()
 
     async def _serve(self, woken: anyio.Event) -> None:
         """Run whenever that is allowed, until the scope ends."""

@@ -5,45 +5,40 @@ It refers to no level and no queue, so that a scope that nobody uses any more is
 
 from __future__ import annotations
 
-from threading import RLock
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from procactors.deferred._attempt import TransactionRound
 from procactors.deferred._report import Counts
+from procactors.deferred._rounds import Entry
 from procactors.deferred._transactions import called
 from procactors.errors import DeferredError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from procactors.deferred._attempt import TransactionRound
-    from procactors.deferred._rounds import Entry
     from procactors.deferred._updates import EnqueueableUpdate
 
 
-class Shared:
-    """The state of a scope beside its queues, and its ways out."""
+class Shared(msgspec.Struct, eq=False):
+    """The state of a scope beside its queues, and its ways out.
 
-    __slots__ = ("_enqueue", "_keep", "_presentable", "counts", "interrupted", "lock", "parked", "round")
+    Attributes:
+        round: The transaction round of the scope.
+        lock: Guards the queues of all levels: updates may be added from any thread.
+        counts: What came of the updates.
+        parked: Updates whose turn came while the transaction they are tied to was open.
+        interrupted: Updates whose run was cancelled.
+    """
 
-    def __init__(
-        self,
-        transaction_round: TransactionRound,
-        enqueue: Callable[[Any, Any], Any] | None,
-        keep: Callable[[Any], Any] | None,
-        presentable: Callable[[Exception], bool] | None,
-    ) -> None:
-        """Begin with nothing done. The arguments are those of `DeferredUpdates`."""
-        self.lock = RLock()
-        """Guards the queues of all levels: updates may be added from any thread."""
-        self.counts = Counts()
-        self.round = transaction_round
-        self.parked: dict[Entry, None] = {}
-        """Updates whose turn came while the transaction they are tied to was open."""
-        self.interrupted: list[Entry] = []
-        """Updates whose run was cancelled."""
-        self._enqueue = enqueue
-        self._keep = keep
-        self._presentable = presentable
+    round: TransactionRound
+    lock: Any
+    _enqueue: Callable[[Any, Any], Any] | None
+    _keep: Callable[[Any], Any] | None
+    _presentable: Callable[[Exception], bool] | None
+    counts: Counts
+    parked: dict[Entry, None] = msgspec.field(default_factory=dict)
+    interrupted: list[Entry] = msgspec.field(default_factory=list)
 
     def is_presentable(self, error: Exception) -> bool:
         """Tell whether `error` is one that a client may be shown."""

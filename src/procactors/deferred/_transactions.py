@@ -31,15 +31,18 @@ class Transactions(Protocol):
         ...
 
     async def begin(self) -> None:
-        """Begin a transaction. One that is open without changes may be ended for it."""
+        """Begin a transaction. One that is open without changes may be ended for it.
+
+        Cancellation: it may have begun; a rollback follows.
+        """
         ...
 
     async def commit(self) -> None:
-        """Commit the open transaction, if there is one."""
+        """Commit the open transaction, if there is one. Cancellation: it may have been committed."""
         ...
 
     async def rollback(self) -> None:
-        """Roll the open transaction back, if there is one."""
+        """Roll the open transaction back, if there is one. Cancellation: it may still be open."""
         ...
 
     def on_resolution(self, callback: Callable[[bool], None]) -> None:

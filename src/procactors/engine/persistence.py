@@ -109,6 +109,10 @@ class PersistenceActor(Actor[Write | WriteProgress]):
         )
         if written or progress:
             self._room.streams.tell(Committed(written, progress))
+            self._report(written, seconds)
+
+    def _report(self, written: tuple[Written, ...], seconds: float) -> None:
+        if self._room.is_observed:
             events = [event for one in written for event in one.events]
             self._room.observer.events_committed(events, seconds)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from procactors._clock import to_datetime
 from procactors.engine.messages import Deliver, LookAgain, StoreChanged
+from procactors.observe import Observer
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from procactors.actors import ActorRef, ActorSystem, Supervisor
     from procactors.engine.catalog import Catalog
     from procactors.executors.thread import ThreadPool
-    from procactors.observe import Observer
     from procactors.options import ManagerOptions
     from procactors.stores import Member, Store
     from procactors.stores._batch import Command
@@ -56,6 +56,7 @@ class Room:
         self.ids = ids
         self.options = options
         self.observer = observer
+        self.is_observed = type(observer) is not Observer
         self.services = services
         self.catalog = catalog
         self.threads = threads

@@ -15,7 +15,7 @@ from procactors.engine.messages import Committed, Follow, Followed, StoreChanged
 from procactors.model.event import ENDINGS, ProcessEvent, published
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from procactors.engine.follower import Follower
     from procactors.engine.room import Room
@@ -40,6 +40,7 @@ class StreamsActor(Actor[Any]):
         self._position = 0
         self._of_all: set[Follower] = set()
         self._of_one: dict[str, set[Follower]] = {}
+        self._of_end: dict[str, set[Follower]] = {}
         self._alive: set[str] = set()
         self._progress: dict[str, StepProgressed] = {}
 
@@ -66,30 +67,37 @@ class StreamsActor(Actor[Any]):
 
     async def on_stop(self, _reason: Exit) -> None:
         """Let every subscriber's iteration end."""
-        for follower in [*self._of_all, *(f for followers in self._of_one.values() for f in followers)]:
+        of_some = [*self._of_one.values(), *self._of_end.values()]
+        for follower in [*self._of_all, *(f for followers in of_some for f in followers)]:
             follower.close()
 
     # Who follows.
 
     @property
     def _has_followers(self) -> bool:
-        return bool(self._of_all or self._of_one)
+        return bool(self._of_all or self._of_one or self._of_end)
 
     def _follow(self, follower: Follower) -> Followed:
         """Add a follower."""
         if follower.pid is None:
             self._of_all.add(follower)
         else:
-            self._of_one.setdefault(follower.pid, set()).add(follower)
+            self._kept(follower).setdefault(follower.pid, set()).add(follower)
         return Followed(is_alive=follower.pid in self._alive)
 
     def _unfollow(self, follower: Follower) -> None:
         if follower.pid is None:
             self._of_all.discard(follower)
-        elif followers := self._of_one.get(follower.pid):
+            return
+        kept = self._kept(follower)
+        if followers := kept.get(follower.pid):
             followers.discard(follower)
             if not followers:
-                del self._of_one[follower.pid]
+                del kept[follower.pid]
+
+    def _kept(self, follower: Follower) -> dict[str, set[Follower]]:
+        """Return where a follower of one process is kept: nearly all of them only wait for its end."""
+        return self._of_end if follower.wants_ends_only else self._of_one
 
     # What happened.
 
@@ -102,10 +110,17 @@ class StreamsActor(Actor[Any]):
         for one in written:
             if one.position > self._position + 1:
                 await self._catch_up()
-            first = one.state.seq - len(one.events) + 1
+            self._hand_over(one)
+            self._position = max(self._position, one.position + len(one.events) - 1)
+
+    def _hand_over(self, one: Written) -> None:
+        first = one.state.seq - len(one.events) + 1
+        if self._of_all or one.pid in self._of_one:
             for offset, event in enumerate(one.events):
                 self._deliver(one.pid, first + offset, one.position + offset, event)
-            self._position = max(self._position, one.position + len(one.events) - 1)
+        elif one.state.ended_at and one.pid in self._of_end:
+            last = len(one.events) - 1
+            self._deliver(one.pid, first + last, one.position + last, one.events[last])
 
     def _note_life(self, one: Written) -> None:
         """Remember which processes of this manager are alive: their end will be seen here."""
@@ -134,16 +149,14 @@ class StreamsActor(Actor[Any]):
                 self._deliver_progress(event.pid, event)
 
     def _deliver(self, pid: str, seq: int, position: int, event: ProcessEvent) -> None:
-        for follower in self._followers_of(pid):
-            if not follower.wants_ends_only or isinstance(event, ENDINGS):
+        for follower in self._of_all:
+            follower.offer(published(event, pid, seq, position))
+        for follower in self._of_one.get(pid, ()):
+            follower.offer(published(event, pid, seq, position))
+        if isinstance(event, ENDINGS):
+            for follower in self._of_end.get(pid, ()):
                 follower.offer(published(event, pid, seq, position))
 
     def _deliver_progress(self, pid: str, event: StepProgressed) -> None:
-        for follower in self._followers_of(pid):
-            if not follower.wants_ends_only:
-                follower.offer(published(event, pid, event.seq, 0))
-
-    def _followers_of(self, pid: str) -> Iterable[Follower]:
-        if self._of_all:
-            yield from self._of_all
-        yield from self._of_one.get(pid, ())
+        for follower in [*self._of_all, *self._of_one.get(pid, ())]:
+            follower.offer(published(event, pid, event.seq, 0))

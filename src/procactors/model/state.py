@@ -154,9 +154,11 @@ def _recovered(state: ProcessState, event: e.ProcessRecovered, _plan: Process) -
 
 
 def _step_started(state: ProcessState, event: e.StepStarted, plan: Process) -> _Changes:
-    _require(not state.in_step, "a step is running")
+    if state.in_step:
+        raise InvalidStateError("a step is running")
     _require_current(state, event.step, plan)
-    _require(event.attempt == state.next_attempt, f"attempt {state.next_attempt} is next")
+    if event.attempt != state.next_attempt:
+        raise InvalidStateError(f"attempt {state.next_attempt} is next, not {event.attempt}")
     return {"in_step": True, "attempt": event.attempt, "next_attempt": event.attempt + 1}
 
 
@@ -305,7 +307,8 @@ def _require(holds: bool, reason: str) -> None:  # noqa: FBT001 - it reads as a 
 
 
 def _require_current(state: ProcessState, step: str, plan: Process) -> None:
-    if current_step(state, plan) != step:
+    names = plan.names
+    if state.index >= len(names) or names[state.index] != step:
         raise InvalidStateError(f"the current step is {current_step(state, plan)!r}, not {step!r}")
 
 

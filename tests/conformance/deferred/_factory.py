@@ -106,7 +106,9 @@ class Factory:
 
     def __init__(self, folder, *, implicit, listener=None):
         self.handles = {
-            name: Handle(folder / f"{name}.db", implicit=implicit, listener=listener if name == "main" else None)
+            name: Handle(
+                folder / f"{name}.db", implicit=implicit, listener=listener if name == "main" else None
+            )
             for name in NAMES
         }
         self.balancers = [Balancer(handle) for handle in self.handles.values()]
@@ -127,6 +129,10 @@ class Factory:
     def ends(self, owner):
         """Note that the body of an update has ended: it is the one who commits next."""
         self.last_owner = owner
+
+    def refused_commit(self):
+        """Stay in the stage in which a commit was refused, also if procactors has refused it already."""
+        self.stage = "commit"
 
     def _require_idle(self):
         if self.stage != "idle":

@@ -129,6 +129,8 @@ class Scenario:
                 await getattr(self, f"_op_{op['op']}")(op)
             except Exception as error:
                 self.note("exc", op=op["op"], **described(error))
+                if self.factory is not None and code_of(error) == "round-still-running":
+                    self.factory.refused_commit()
                 if not (is_top or op.get("catch")):
                     raise
 

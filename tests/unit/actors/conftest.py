@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import anyio
 import pytest
 from trio.testing import MockClock
 
 from procactors.actors import ActorSystem
-from tests.unit.actors.samples import Heard, LoopClock
+from tests.unit.actors.samples import Heard, LoopClock, running_tasks
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -29,8 +28,3 @@ async def system(heard):
     async with ActorSystem(clock=LoopClock(), observer=heard) as system:
         yield system
     assert running_tasks() <= before
-
-
-def running_tasks():
-    tasks = {task for task in anyio.get_running_tasks() if "TestRunner" not in task.coro.__qualname__}
-    return {task.id: task.name for task in tasks}.items()

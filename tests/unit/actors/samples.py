@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
@@ -104,10 +105,8 @@ class Stubborn(Actor[Message]):
 
 async def ignore_the_end() -> None:
     while True:
-        try:
+        with suppress(BaseException):  # that is what it is here for
             await anyio.sleep_forever()
-        except BaseException:  # noqa: BLE001, S110 - that is what it is here for
-            pass
 
 
 class Heard(Observer):
@@ -162,3 +161,9 @@ async def turns(number: int = 20) -> None:
     """Give others some turns: to see that something does not happen."""
     for _ in range(number):
         await checkpoint()
+
+
+def running_tasks():
+    """Return id and name of each task, but for those of the test runner."""
+    tasks = {task for task in anyio.get_running_tasks() if "TestRunner" not in task.coro.__qualname__}
+    return {task.id: task.name for task in tasks}.items()

@@ -90,8 +90,8 @@ async def test_messages_that_arrive_during_a_restart_wait_for_the_new_life(syste
         async def on_start(self):
             await hold()
 
-    kinds = iter([SlowToPutAway, SlowToStart, Sample])
-    ref = await system.start(lambda: next(kinds)(), options=SOON)
+    lives = iter([SlowToPutAway(), SlowToStart(), Sample()])
+    ref = await system.start(lambda: next(lives), options=SOON)
     ref.tell(Fail())
     await happens(hold.begun)
     answers = []
@@ -425,6 +425,24 @@ async def test_thousand_actors_live_and_end():
     assert [await ref.stopped() for ref in refs] == [Stopped("its supervisor closes")] * 1000
 
 
+async def test_word_of_an_end_that_was_not_read_is_no_dead_letter(system):
+    other, watcher, hold = await system.start(Sample), await system.start(Sample), Hold()
+
+    async def watch(actor):
+        actor.watch(other)
+        await hold()
+
+    watcher.tell(Do(watch))
+    await happens(hold.begun)
+    other.stop()
+    await other.stopped()
+    assert len(watcher.cell.turns.mailbox) == 1
+    watcher.stop()
+    hold.over.set()
+    await watcher.stopped()
+    assert system.dead_letters.total == 0
+
+
 async def test_stopped_actor_hears_nothing_of_those_that_it_watched(system):
     other, watcher = await system.start(Sample), await system.start(Sample)
 
@@ -477,3 +495,14 @@ async def test_actor_may_have_lanes_of_its_own(system):
     ref.tell(After())
     ref.tell(Before())
     assert await ref.ask(Get()) == [Before(), After()]
+
+
+async def test_ended_actor_watches_in_vain(system):
+    instances, other = [], await system.start(Sample)
+    ref = await system.start(lambda: instances.append(Sample()) or instances[0])
+    ref.stop()
+    await ref.stopped()
+    instances[0].watch(other)
+    other.stop()
+    await other.stopped()
+    assert system.dead_letters.total == 0

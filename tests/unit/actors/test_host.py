@@ -7,8 +7,8 @@ import asyncio
 import anyio
 import pytest
 
-from procactors.actors._host import host_task, tasks_below, was_cancelled
-from tests.unit.actors.samples import turns
+from procactors.actors._host import cancel_tasks_below, host_task, was_cancelled
+from tests.unit.actors.samples import turns, until
 
 ASYNCIO_ONLY = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # on trio there is nothing to know
 
@@ -41,25 +41,39 @@ async def test_task_was_cancelled_only_if_somebody_cancelled_it():
     assert seen == [True]
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_trio_has_no_tasks_to_cancel_from_outside():
+    cancel_tasks_below()
+
+
 @ASYNCIO_ONLY
-async def test_tasks_below_are_those_in_open_groups_and_in_theirs():
-    found = []
+async def test_tasks_in_open_groups_and_in_theirs_are_cancelled_even_if_shielded():
+    ended = []
+
+    async def sleeper(name):
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.sleep_forever()
+            except asyncio.CancelledError:
+                ended.append(name)
+                raise
 
     async def grandmother():
         async with anyio.create_task_group() as group:
-            group.start_soon(anyio.sleep_forever, name="aunt")
-            group.start_soon(mother, name="mother")
+            group.start_soon(sleeper, "aunt")
+            group.start_soon(mother)
             await turns(5)
-            found.extend(sorted(task.get_name() for task in tasks_below(asyncio.current_task())))
-            group.cancel_scope.cancel()
+            cancel_tasks_below()
 
     async def mother():
         async with anyio.create_task_group() as group:
-            group.start_soon(anyio.sleep_forever, name="child")
+            group.start_soon(sleeper, "child")
 
     async with anyio.create_task_group() as group:
         group.start_soon(anyio.sleep_forever, name="neighbour")
         group.start_soon(grandmother)
-        await turns(10)
+        await until(lambda: len(ended) == 2)
+        neighbours = [task for task in asyncio.all_tasks() if task.get_name() == "neighbour"]
+        assert not neighbours[0].cancelling()
         group.cancel_scope.cancel()
-    assert found == ["aunt", "child", "mother"]
+    assert sorted(ended) == ["aunt", "child"]

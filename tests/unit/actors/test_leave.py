@@ -135,35 +135,6 @@ async def test_coroutine_that_comes_back_from_its_wait_is_left_there():
     assert went_on == []
 
 
-@ASYNCIO_ONLY
-async def test_tasks_of_its_open_groups_are_cancelled_even_if_shielded():
-    begun, ended = anyio.Event(), []
-
-    async def child():
-        begun.set()
-        try:
-            await anyio.sleep_forever()
-        finally:
-            ended.append(1)
-
-    async def work():
-        with anyio.CancelScope(shield=True):
-            async with anyio.create_task_group() as group:
-                group.start_soon(child)
-                await ignore_the_end()
-
-    drive = Leavable(work())
-
-    async def run():
-        with pytest.raises(LeftBehindError):
-            await drive
-
-    task = asyncio.get_running_loop().create_task(run())
-    await happens(begun)
-    drive.leave()
-    await until(lambda: task.done() and ended)
-
-
 def test_program_can_exit_although_it_left_a_coroutine_that_catches_everything():
     """Collecting the suspended coroutine would run it once more, and it would never come back."""
     program = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -25,7 +26,9 @@ from tests.unit.actors.samples import (
     until,
 )
 
-ASYNCIO_ONLY = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # on trio a shielded wait can't be broken
+ASYNCIO_ONLY = pytest.mark.parametrize(
+    "anyio_backend", ["asyncio"]
+)  # on trio a shielded wait can't be broken
 NO_STRAYS = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio cancels nobody unasked
 REAL_TIME = pytest.mark.parametrize(  # what ignores its end keeps trio so busy that mock time stands still
     "anyio_backend", ["asyncio", "trio"]
@@ -220,6 +223,56 @@ async def test_actor_whose_on_stop_ignores_its_bound_is_abandoned(system, how):
         assert await ref.stopped() == Abandoned()
 
 
+# Scopes and groups that are open through a life
+
+
+class Grouped(Sample):
+    """Has a task group open from `on_start` to `on_stop`, as clients of many libraries have."""
+
+    async def on_start(self):
+        self.group = anyio.create_task_group()
+        await self.group.__aenter__()
+        self.group.start_soon(anyio.sleep_forever)
+
+    async def on_stop(self, reason):
+        self.group.cancel_scope.cancel()
+        await self.group.__aexit__(None, None, None)
+        self.diary.append("closed")
+
+
+async def test_group_that_on_start_opened_can_be_closed_in_on_stop(system):
+    diary = []
+    ref = await system.start(lambda: Grouped(diary), options=SOON)
+    ref.tell(Fail())
+    assert await ref.ask(Get()) == []
+    ref.stop()
+    assert await ref.stopped() == Stopped()
+    assert diary == ["closed", "closed"]
+
+
+class Careless(Grouped):
+    async def on_stop(self, reason):
+        pass
+
+
+@REAL_TIME  # trio's mock clock does not see that tasks of a corrupted stack are blocked
+@pytest.mark.parametrize("kind", [Careless, Grouped])
+async def test_actor_that_leaves_a_group_open_fails_for_good_and_harms_nobody_else(system, kind, caplog):
+    """Also one that was cancelled: its `on_stop` runs in another scope, and can't close the group."""
+    ref, other = await system.start(kind, options=SOON), await system.start(Sample)
+    if kind is Careless:
+        ref.tell(Fail())
+    else:
+        ref.tell(Do(Hold()))
+        await until(lambda: ref.cell.turns.current)
+        ref.stop()
+    with anyio.fail_after(5):
+        end = await ref.stopped()
+    assert isinstance(end.cause, RuntimeError)
+    assert "with a cancel scope or task group of its own still open" in caplog.text
+    assert await other.ask(Get()) == []
+
+
 # Cancellation
 
 
@@ -353,10 +406,8 @@ async def test_abandoned_actor_waits_for_nobody_any_more(system):
     class Asking(Sample):
         async def receive(self, message):
             while True:
-                try:
+                with suppress(BaseException):
                     await other.ask(Get(), timeout=None)
-                except BaseException:  # noqa: BLE001, S110 - that is what it is here for
-                    pass
 
     ref = await system.start(Asking, options=ONCE)
     ref.tell(Note())

@@ -112,7 +112,7 @@ def test_message_of_an_unknown_lane_is_refused_with_the_lanes_that_there_are():
         lane = "nowhere"
 
     mailbox = StagedMailbox(THREE)
-    with pytest.raises(KeyError, match="Lost travels in lane 'nowhere'.*only: control, signals, work"):
+    with pytest.raises(KeyError, match=r"Lost travels in lane 'nowhere'.*only: control, signals, work"):
         mailbox.put(Lost(), Lost())
     with pytest.raises(KeyError):
         mailbox.check_lane(Lost)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.deferred.samples import Ledger
 
 from procactors.deferred import DeferredUpdates
+from tests.unit.deferred.samples import Ledger
 
 
 @pytest.fixture(params=["asyncio", "trio"])

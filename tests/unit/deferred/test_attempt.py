@@ -1,9 +1,9 @@
 import pytest
-from tests.unit.deferred.samples import Note, failing
 
 from procactors.deferred import CallableUpdate, DeferredUpdates, TransactionRoundDefiningUpdate
 from procactors.deferred._attempt import TransactionRound
 from procactors.errors import RoundPendingError
+from tests.unit.deferred.samples import Note, failing
 
 
 async def test_update_runs_in_a_round_that_is_committed(ledger):

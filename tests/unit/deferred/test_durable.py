@@ -1,8 +1,8 @@
 import pytest
-from tests.unit.deferred.samples import Note, failing
 
 from procactors.deferred import DeferredUpdates, Report
 from procactors.errors import DeferredError
+from tests.unit.deferred.samples import Note, failing
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 import anyio
-import pytest
-from tests.unit.deferred.samples import EnqueueableNote, Note, failing
 
-from procactors.deferred import CallableUpdate, DeferredUpdates
+from procactors.deferred import DeferredUpdates
+from tests.unit.deferred.samples import EnqueueableNote, Note, failing
 
 
 async def test_everything_that_is_left_finds_its_place(log, ledger, caplog):
@@ -67,9 +66,3 @@ async def test_discard_keeps_what_runs_always(updates, log, ledger, caplog):
     assert log == ["b"]
     updates.add(Note(log, "c"), always=True)
     assert updates.discard("the end", even_always=True) == 1
-
-
-async def test_process_without_anybody_to_take_it_is_an_error(updates):
-    with pytest.raises(Exception, match="no manager"):
-        await updates._shared.enqueue(EnqueueableNote([], "a"))
-    assert isinstance(CallableUpdate(print), CallableUpdate)

@@ -1,17 +1,20 @@
+from threading import RLock
+
 import pytest
-from tests.unit.deferred.samples import MergeableNote, Note
 
 from procactors.deferred._attempt import TransactionRound
 from procactors.deferred._level import Level
+from procactors.deferred._report import Counts
 from procactors.deferred._rounds import Entry
 from procactors.deferred._shared import Shared
+from tests.unit.deferred.samples import MergeableNote, Note
 
 PRE, POST = 1, 2
 
 
 @pytest.fixture
 def root():
-    return Level(Shared(TransactionRound(None), None, None, None))
+    return Level(Shared(TransactionRound(None), RLock(), None, None, None, Counts()))
 
 
 def child_of(parent, stage):
@@ -29,7 +32,11 @@ def names(entries):
 def test_root_keeps_the_stage_that_was_asked_for(root):
     root.add(entry("a"), PRE)
     root.add(entry("b"), POST)
-    assert (names(root.pending(PRE)), names(root.pending(POST)), names(root.pending(0))) == (["a"], ["b"], ["a", "b"])
+    assert (names(root.pending(PRE)), names(root.pending(POST)), names(root.pending(0))) == (
+        ["a"],
+        ["b"],
+        ["a", "b"],
+    )
 
 
 def test_stage_that_has_passed_becomes_the_one_in_progress(root):
@@ -44,7 +51,11 @@ def test_mergeables_and_later_stages_move_up(root):
     child.add(entry("m", MergeableNote), PRE)
     child.add(entry("later"), POST)
     assert child.move_up(PRE) == 2
-    assert (names(child.pending(0)), names(root.pending(PRE)), names(root.pending(POST))) == (["a"], ["m"], ["later"])
+    assert (names(child.pending(0)), names(root.pending(PRE)), names(root.pending(POST))) == (
+        ["a"],
+        ["m"],
+        ["later"],
+    )
 
 
 def test_moving_up_merges_and_counts(root):

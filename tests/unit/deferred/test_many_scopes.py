@@ -7,7 +7,14 @@ import weakref
 import anyio
 from anyio.lowlevel import checkpoint
 
-from procactors.deferred import DeferredScheduler, DeferredUpdates, Stage, current_updates, defer, deferred_scope
+from procactors.deferred import (
+    DeferredScheduler,
+    DeferredUpdates,
+    Stage,
+    current_updates,
+    defer,
+    deferred_scope,
+)
 
 REQUESTS = 1000
 

@@ -1,8 +1,8 @@
 import anyio
 import pytest
-from tests.unit.deferred.samples import EnqueueableNote, Note, failing
 
 from procactors.deferred import CallableUpdate, DeferredUpdates, Stage, Wake
+from tests.unit.deferred.samples import EnqueueableNote, Note, failing
 
 
 @pytest.fixture
@@ -108,7 +108,9 @@ class TestBigQueue:
         assert [update.name for update in updates.pending()] == ["stays"]
         assert updates.take_report().enqueued == 2
 
-    async def test_process_that_cannot_be_made_loses_the_rest_with_a_warning(self, updates, ledger, log, caplog):
+    async def test_process_that_cannot_be_made_loses_the_rest_with_a_warning(
+        self, updates, ledger, log, caplog
+    ):
         class Broken(EnqueueableNote):
             as_process = failing(ValueError("no process"))
 

@@ -1,10 +1,10 @@
 import logging
 
 import pytest
-from tests.unit.deferred.samples import Note, failing
 
 from procactors.deferred import CallableUpdate, defer, deferred_scope
 from procactors.deferred._origin import Origin, name_of
+from tests.unit.deferred.samples import Note, failing
 
 
 def a_function():
@@ -43,10 +43,9 @@ async def test_failure_is_logged_with_the_line_that_deferred_it(updates, caplog)
     await updates.run()
     async with deferred_scope(opportunistic=False):
         defer(failing(ValueError("z")))
-    code = test_failure_is_logged_with_the_line_that_deferred_it.__code__
-    start = code.co_firstlineno
-    messages = [record.getMessage() for record in caplog.records]
-    assert [f"{__file__}:{start + line} in " in message for line, message in zip((1, 2, 5), messages)] == [True] * 3
+    start = test_failure_is_logged_with_the_line_that_deferred_it.__code__.co_firstlineno
+    for record, line in zip(caplog.records, (1, 2, 5), strict=True):
+        assert f"{__file__}:{start + line} in " in record.getMessage()
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     assert {record.name for record in caplog.records} == {"procactors.deferred"}
 

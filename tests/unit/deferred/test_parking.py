@@ -1,8 +1,7 @@
 """`after_commit`: eligible after the commit, dropped by a rollback, and no run ever waits."""
 
-from tests.unit.deferred.samples import MergeableNote, Note
-
 from procactors.deferred import CallableUpdate, DeferredUpdates, Report, Stage, Wake
+from tests.unit.deferred.samples import MergeableNote, Note
 
 
 async def test_without_open_transaction_it_is_eligible_at_once(updates, ledger, log):

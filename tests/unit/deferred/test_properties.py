@@ -30,7 +30,9 @@ class Node:
         self.waits, self.runs, self.children = waits, runs, children
 
     def __repr__(self):
-        traits = "".join(letter for letter, on in zip("fwr", (self.fails, self.waits, self.runs), strict=True) if on)
+        traits = "".join(
+            letter for letter, on in zip("fwr", (self.fails, self.waits, self.runs), strict=True) if on
+        )
         return f"{self.kind}{self.stage}{traits}{self.children or ''}"
 
 
@@ -80,7 +82,11 @@ class Part:
             play.add(updates, child, self.number)
         if node.waits:
             await checkpoint()
-        if node.runs and getattr(self, "round_requirement", None) is RoundRequirement.ABSENT and updates.depth < 4:
+        if (
+            node.runs
+            and getattr(self, "round_requirement", None) is RoundRequirement.ABSENT
+            and updates.depth < 4
+        ):
             await updates.run(node.stage)
         if node.fails:
             raise ValueError(self.number)
@@ -122,8 +128,12 @@ class OtherMergeable(Mergeable):
 
 
 CLASSES = {
-    "plain": Plain, "data": Data, "defining": Defining, "mergeable": Mergeable, "other mergeable": OtherMergeable,
-}  # fmt: skip
+    "plain": Plain,
+    "data": Data,
+    "defining": Defining,
+    "mergeable": Mergeable,
+    "other mergeable": OtherMergeable,
+}
 
 
 async def play_tree(tree):
@@ -164,7 +174,9 @@ def test_siblings_of_a_kind_keep_their_order_and_parents_come_first(tree):
     roots = [number for number, parent in play.parents.items() if parent is None]
     for kind in ("plain", "data"):
         for stage in (Stage.PRESEND, Stage.POSTSEND):
-            alike = [n for n, node in zip(roots, tree, strict=True) if (node.kind, node.stage) == (kind, stage)]
+            alike = [
+                n for n, node in zip(roots, tree, strict=True) if (node.kind, node.stage) == (kind, stage)
+            ]
             assert [turn[number] for number in alike] == sorted(turn[number] for number in alike)
 
 

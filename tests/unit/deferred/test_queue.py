@@ -3,10 +3,10 @@ from contextvars import ContextVar
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from tests.unit.deferred.samples import Note
 
 from procactors.deferred import CallableUpdate, DeferredUpdates, Report, Stage, current_updates
 from procactors.errors import NoDeferredScopeError
+from tests.unit.deferred.samples import Note
 
 variable = ContextVar("variable", default="nothing")
 
@@ -112,6 +112,40 @@ async def test_task_that_outlives_its_update_defers_into_what_is_still_open(upda
     assert log == [0]
     await updates.run()
     assert log == [0, "late"]
+
+
+async def test_queues_that_run_each_other_are_refused_instead_of_waiting_for_ever(updates, log, caplog):
+    other = DeferredUpdates()
+    other.add_callable(updates.run)
+
+    async def run_other():
+        log.append((await other.run()).failed)
+
+    updates.add(CallableUpdate(run_other))
+    await updates.run()
+    assert log == [1]
+    assert "further up by the same task" in caplog.text
+
+
+async def test_task_of_an_update_that_is_over_may_wait_for_the_run(updates, log):
+    async def wait_for_the_run():
+        await updates.run()
+        log.append("waited")
+
+    async with anyio.create_task_group() as group:
+
+        def start():
+            group.start_soon(wait_for_the_run)
+
+        async def slow():
+            await checkpoint()
+            await checkpoint()
+            log.append("slow")
+
+        updates.add_callable(start)
+        updates.add_callable(slow)
+        await updates.run()
+    assert log == ["slow", "waited"]
 
 
 async def test_update_may_be_added_twice_and_runs_twice(updates, log):

@@ -1,7 +1,7 @@
 import pytest
-from tests.unit.deferred.samples import DataNote, MergeableNote, Note, OtherMergeableNote
 
 from procactors.deferred._rounds import Entry, StageQueue
+from tests.unit.deferred.samples import DataNote, MergeableNote, Note, OtherMergeableNote
 
 
 def entry(update):

@@ -3,14 +3,6 @@ import logging
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from tests.unit.deferred.samples import (
-    DataNote,
-    EnqueueableNote,
-    MergeableNote,
-    Note,
-    adding,
-    failing,
-)
 
 from procactors.deferred import (
     CallableUpdate,
@@ -20,6 +12,14 @@ from procactors.deferred import (
     TransactionRoundDefiningUpdate,
 )
 from procactors.errors import IllegalRecursionError
+from tests.unit.deferred.samples import (
+    DataNote,
+    EnqueueableNote,
+    MergeableNote,
+    Note,
+    adding,
+    failing,
+)
 
 
 def note(log, name, *children, stage=None):
@@ -264,10 +264,11 @@ async def test_other_tasks_get_their_turn_while_plain_updates_run(updates, log):
         updates.add_callable(lambda: log.append("update"))
     async with anyio.create_task_group() as group:
         group.start_soon(updates.run)
-        while len(log) < 500:
-            await checkpoint()
+        while log.count("update") < 500:
             log.append("other")
-    assert "other" in log[:-1][: log[::-1].index("update") * -1 or None]
+            await checkpoint()
+    first, last = log.index("update"), len(log) - log[::-1].index("update")
+    assert "other" in log[first:last]
 
 
 async def test_debug_log_tells_of_cancelled_updates(ledger, caplog):

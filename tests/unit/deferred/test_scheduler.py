@@ -3,14 +3,14 @@ import weakref
 
 import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 from anyio import wait_all_tasks_blocked
-from tests.unit.deferred.samples import EnqueueableNote, Note, failing
+from anyio.lowlevel import checkpoint
 
-from procactors.actors import ActorSystem
+from procactors.actors import ActorSystem, ChildOptions, Restart
 from procactors.deferred import CallableUpdate, DeferredScheduler, DeferredUpdates, Report, Stage, defer
 from procactors.deferred._scheduler_actor import SchedulerActor
 from procactors.errors import ActorStoppedError, NoDeferredScopeError
+from tests.unit.deferred.samples import EnqueueableNote, MergeableNote, Note, adding, failing
 
 
 def queue_of(*functions, stage=Stage.POSTSEND, **options):
@@ -143,6 +143,41 @@ async def test_lives_in_somebodys_actor_system(log):
     assert log == ["a"]
 
 
+async def test_two_runs_of_one_scope_that_wait_do_not_run_side_by_side(log):
+    async def work(name):
+        log.append(name)
+        await checkpoint()
+        log.append(name)
+
+    blocker = anyio.Event()
+    async with DeferredScheduler(max_running=2) as scheduler, anyio.create_task_group() as group:
+        for _ in range(2):
+            scheduler.submit(queue_of(blocker.wait))
+        await wait_all_tasks_blocked()
+        updates = DeferredUpdates()
+        updates.add(CallableUpdate(work, "post"))
+        updates.add(CallableUpdate(work, "pre"), Stage.PRESEND)
+        scheduler.submit(updates)
+        group.start_soon(scheduler.run, updates)
+        await wait_all_tasks_blocked()
+        blocker.set()
+    assert log == ["pre", "pre", "post", "post"]
+
+
+async def test_error_that_ends_a_submitted_run_is_logged_and_the_rest_runs(log, caplog):
+    class Stubborn(MergeableNote):
+        def merge(self, other):
+            raise ValueError(other.name)
+
+    async with DeferredScheduler() as scheduler:
+        updates = DeferredUpdates()
+        for name in "ab":
+            updates.add(Note(log, name, adding(Stubborn(log, f"m{name}"))))
+        scheduler.submit(updates)
+    assert "the run of a scope's deferred updates ended by an error" in caplog.text
+    assert log == ["a", "b", "ma"]
+
+
 class TestTheEnd:
     async def test_drain_has_a_deadline_and_what_is_cut_off_is_logged(self, log, caplog):
         async with DeferredScheduler(drain_s=0.01) as scheduler:
@@ -194,10 +229,10 @@ class TestTheEnd:
             with pytest.raises(ActorStoppedError):
                 await scheduler.run(updates, Stage.POSTSEND)
 
-        async with anyio.create_task_group() as group:
-            async with DeferredScheduler(max_running=1, drain_s=0) as scheduler:
-                group.start_soon(ask, scheduler, queue_of(anyio.sleep_forever))
-                group.start_soon(ask, scheduler, queue_of(lambda: None))
+        scheduler = DeferredScheduler(max_running=1, drain_s=0)
+        async with anyio.create_task_group() as group, scheduler:
+            for function in (anyio.sleep_forever, lambda: None):
+                group.start_soon(ask, scheduler, queue_of(function))
                 await wait_all_tasks_blocked()
 
     async def test_afterwards_nothing_is_taken(self, log):
@@ -252,3 +287,20 @@ async def test_scope_is_gone_when_nobody_uses_it_any_more():
             assert gone() is None
     finally:
         gc.enable()
+
+
+async def test_actor_that_gives_up_loses_nothing_silently(monkeypatch, caplog):
+    options = ChildOptions(restart=Restart.TEMPORARY)
+    monkeypatch.setattr("procactors.deferred._scheduler.ChildOptions", lambda **_: options)
+    monkeypatch.setattr(SchedulerActor, "_ended", failing(ValueError("x")))
+    async with DeferredScheduler() as scheduler:
+        scheduler.submit(queue_of(anyio.sleep_forever))
+        scheduler.submit(queue_of(lambda: None))
+        await scheduler._actor.stopped()
+    assert "sleep_forever (deferred by" in caplog.text
+
+
+async def test_scheduler_whose_actor_cannot_start_leaves_nothing_running(monkeypatch):
+    monkeypatch.setattr(SchedulerActor, "on_start", failing(ValueError("x")))
+    with pytest.raises(ValueError, match="x"):
+        await DeferredScheduler().__aenter__()

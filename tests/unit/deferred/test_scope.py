@@ -1,10 +1,10 @@
 import anyio
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
-from tests.unit.deferred.samples import EnqueueableNote, failing
 
 from procactors.deferred import Stage, current_updates, defer, deferred_scope
 from procactors.errors import NoDeferredScopeError
+from tests.unit.deferred.samples import EnqueueableNote, failing
 
 
 def test_outside_of_a_scope_nothing_can_be_deferred():
@@ -113,11 +113,14 @@ async def test_durable_goes_to_the_keeper(log):
 
 
 async def test_block_that_raises_drops_all_but_what_is_always_made(log, caplog):
-    with pytest.raises(ValueError, match="block"):
+    async def block():
         async with deferred_scope(opportunistic=False):
             defer(log.append, "dropped")
             defer(log.append, "always", always=True)
             raise ValueError("block")
+
+    with pytest.raises(ValueError, match="block"):
+        await block()
     assert log == ["always"]
     assert "is dropped: its scope was left by ValueError" in caplog.text
 

@@ -2,10 +2,10 @@ import ast
 from pathlib import Path
 
 import pytest
-from tests.unit.deferred.samples import Ledger
 
 from procactors import deferred
 from procactors.deferred._transactions import atomic, autocommit, transactions_of
+from tests.unit.deferred.samples import Ledger
 
 
 def test_adapter_is_taken_as_it_is(ledger):

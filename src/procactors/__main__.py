@@ -1,0 +1,41 @@
+"""`procactors`, and `python -m procactors`: the command line, if its extra is installed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+try:
+    from procactors.cli.app import app as _app
+except ModuleNotFoundError as _error:
+    if _error.name not in {"typer", "rich"}:
+        raise
+    _run: Callable[[], object] | None = None
+else:
+    _run = _app
+
+
+def main() -> None:
+    """Run the command line.
+
+    Raises:
+        SystemExit: Always; with the command's exit code.
+    """
+    if _run is None:
+        sys.exit("Error: the command line needs Typer and Rich: pip install 'procactors[cli]'")
+    logging.getLogger("procactors.actors").setLevel(
+        logging.ERROR
+    )  # what actors leave undone as they stop is normal
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be anything
+    _run()
+
+
+if __name__ == "__main__":
+    main()
