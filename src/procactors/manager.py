@@ -12,6 +12,7 @@ from procactors.engine.catalog import Catalog
 from procactors.engine.room import Room
 from procactors.engine.subscription import EventStream
 from procactors.engine.tree import Tree
+from procactors.engine.updates import process_of
 from procactors.errors import InvalidStoreError
 from procactors.executors.thread import ThreadPool
 from procactors.handle import ProcessHandle
@@ -205,6 +206,23 @@ class ProcessManager:
         order = starting.Order(process, data, key, on_conflict, key_scope, priority, delay, tuple(tags))
         pid = await starting.start(self._open_room(), order)
         return None if pid is None else ProcessHandle(self, pid)  # type: ignore[return-value] # "skip" only
+
+    async def keep_update(self, update: Any) -> None:
+        """Store a durable deferred update as a process, which does it even after a crash.
+
+        What `defer(..., durable=True)` comes to; an application seldom calls it.
+
+        Args:
+            update: A `CallableUpdate`, its function registered and its arguments JSON-able.
+
+        Raises:
+            InvalidDefinitionError: Its function could not be found again by a reference.
+            InvalidDataError: An argument is not JSON-able.
+
+        Cancellation: safe; it was stored, or it was not.
+        """
+        process, data = process_of(update)
+        await self.start(process, data)
 
     def handle(self, pid: str) -> ProcessHandle:
         """Return a handle to a process; whether it exists shows when the handle is used.

@@ -51,7 +51,7 @@ def _steps(track: Track, now: datetime, console: Console, room: int) -> Iterable
     names = list(track.steps)
     first, last = window(len(names), track.state.index if track.state else 0, room)
     table = Table.grid(padding=(0, 1))
-    table.add_column(width=2, justify="right")
+    table.add_column(width=2, min_width=2, justify="right")
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
     table.add_column(no_wrap=True, justify="right", min_width=6)
     table.add_column()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from procactors.engine.updates import RESOLVE
 from procactors.errors import InvalidDefinitionError, StepNotResolvableError
 from procactors.executors.call import PreparedStep, prepare
+from procactors.model.reference import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +23,8 @@ class Catalog:
 
     def __init__(self, services: Mapping[str, Any], modules: Sequence[str]) -> None:
         """Offer these services, and resolve references in these modules."""
-        self.services = services
         self.modules = tuple(modules)
+        self._services = {**services, RESOLVE: lambda name: resolve(name, self.modules)}
         self._prepared: dict[int, PreparedStep] = {}
         self.refused: dict[str, str] = {}
         """References that can't be run here, and why."""
@@ -38,7 +40,7 @@ class Catalog:
         if found is None or found.step is not step:
             if len(self._prepared) >= _KEPT:
                 self._prepared.clear()
-            found = self._prepared[id(step)] = prepare(step, self.services, self.modules)
+            found = self._prepared[id(step)] = prepare(step, self._services, self.modules)
         return found
 
     def check(self, plan: Process) -> None:

@@ -58,7 +58,8 @@ async def run_steps(
     Source: MWStake ProcessManager's steps that run without a process.
     """
     plan = steps if isinstance(steps, Process) else Process("in place", steps, timeout=None)
-    catalog = Catalog(dict(services or {}), modules)
+    offered = dict(services or {})
+    catalog = Catalog(offered, modules)
     catalog.check(plan)
     for step in plan.steps.values():
         if step.interrupts:
@@ -72,17 +73,17 @@ async def run_steps(
     current = EMPTY if data is None else encode(data, limit_bytes, "the input")
     try:
         for step in plan.steps.values():
-            current = await _run(step, current, catalog, threads, pid, limit_bytes)
+            ctx = StepContext(pid, step.name, 1, offered, _Nobody())
+            current = await _run(step, current, catalog, threads, ctx, limit_bytes)
     finally:
         threads.close()
     return decode(current)
 
 
 async def _run(
-    step: Step, data: msgspec.Raw, catalog: Catalog, threads: ThreadPool, pid: str, limit_bytes: int
+    step: Step, data: msgspec.Raw, catalog: Catalog, threads: ThreadPool, ctx: StepContext, limit_bytes: int
 ) -> msgspec.Raw:
     prepared = catalog.prepared(step)
-    ctx = StepContext(pid, step.name, 1, catalog.services, _Nobody())
     token = current_step.set(ctx)
     try:
         if prepared.runs_on_loop:

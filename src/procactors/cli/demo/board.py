@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def board(tracks: Mapping[str, Track], now: datetime, console: Console) -> RenderableType:
     """Return a table of a round's processes; `now` is the moment that running times are counted to."""
     table = Table.grid(padding=(0, 1))
-    table.add_column(width=2, justify="right")
-    table.add_column(no_wrap=True)
+    table.add_column(width=2, min_width=2, justify="right")
+    table.add_column(no_wrap=True, min_width=max(map(len, tracks)))
     table.add_column(no_wrap=True, justify="right", min_width=6)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for name, track in tracks.items():
@@ -55,8 +55,8 @@ def _running(track: Track) -> RenderableType:
     said = track.progress
     words = amount(said.done, said.total, said.text) if said else ""
     row = Table.grid(padding=(0, 1))
-    row.add_column(no_wrap=True)
-    row.add_column(no_wrap=True)
+    row.add_column(min_width=drawing.BAR_WIDTH)
+    row.add_column(no_wrap=True, min_width=16)
     row.add_column(no_wrap=True, overflow="ellipsis")
     place = Text.assemble((f"{min(int(track.done) + 1, count)}/{count} ", "dim"), track.step or "")
     row.add_row(drawing.bar(track.done / count), place, Text(words, "dim"))

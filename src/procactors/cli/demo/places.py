@@ -14,7 +14,10 @@ from procactors.cli.failure import BadInputError
 from procactors.stores._url import sqlite_location
 
 _LEFT_OUT = ("__pycache__", "node_modules")
-_LEFT_OUT_OF_PYTHON = ("__pycache__", "site-packages", "dist-packages", "test", "tests", "idle_test")
+_LEFT_OUT_OF_PYTHON = (
+    *("__pycache__", "site-packages", "dist-packages", "lib-dynload"),
+    *("test", "tests", "idle_test"),
+)
 _STORE_FILES = ("", "-wal", "-shm", "-journal")
 
 
