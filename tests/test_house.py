@@ -18,7 +18,13 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 FILES_OVER_300_MAX = 0.1  # of all files
 BANNED_FILE_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py", "base.py"}
-PUBLIC_PACKAGES = ["procactors", "procactors.actors", "procactors.deferred", "procactors.errors", "procactors.testing"]
+PUBLIC_PACKAGES = [
+    "procactors",
+    "procactors.actors",
+    "procactors.deferred",
+    "procactors.errors",
+    "procactors.testing",
+]
 
 # One word per thing: what the glossary calls otherwise.
 LOSING_WORDS = {

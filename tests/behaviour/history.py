@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import anyio
+
 
 async def history(manager, pid, after=None):
     """Return all events of a process up to its end."""
@@ -18,6 +20,21 @@ async def until(manager, pid, kind, after=None):
             if type(event).__name__ == kind:
                 return seen
     raise AssertionError(f"the stream ended without {kind}: {kinds(seen)}")
+
+
+async def until_status(handle, status):
+    """Wait until a process stands so."""
+    await until_true(lambda: _has(handle, status))
+
+
+async def _has(handle, status):
+    return (await handle.info()).status == status
+
+
+async def until_true(condition):
+    """Wait until an async condition holds, for what tells nobody when it happens."""
+    while not await condition():  # noqa: ASYNC110 - there is no event to wait for
+        await anyio.sleep(0.01)
 
 
 def kinds(events, *, progress=False):

@@ -157,12 +157,16 @@ async def hopeless(data, ctx):
 
 async def cause_chain(data):
     try:
-        try:
-            raise KeyError("deepest")
-        except KeyError as error:
-            raise OSError("deeper") from error
+        _deeper()
     except OSError as error:
         raise RuntimeError("top") from error
+
+
+def _deeper():
+    try:
+        return {}["deepest"]
+    except KeyError as error:
+        raise OSError("deeper") from error
 
 
 async def exits(data):

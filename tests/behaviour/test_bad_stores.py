@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 
+import anyio
 import pytest
 
 from procactors import (
     InvalidStoreError,
-    Process,
     ProcactorsError,
+    Process,
     ProcessManager,
     SchemaTooNewError,
     StoreUnavailableError,
 )
 from procactors.options import ManagerOptions
 from tests.behaviour.steps import echo
-
-pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 P = Process("p", [echo])
 HASTY = ManagerOptions(store_patience_s=0.3)
@@ -37,6 +37,7 @@ async def use(url, **options):
         "sqlite",
         "sqlite:",
         "sqlite:app.db",
+        "sqlite:/one/slash.db",
         "sqlite://",
         "mysql://host/db",
         "sqlite:///",
@@ -46,21 +47,21 @@ async def use(url, **options):
         "sqlite://host/a.db",
     ],
 )
-async def test_a_url_that_names_no_store_is_refused(tmp_path, monkeypatch, url):
+async def test_a_url_that_names_no_store_is_refused(tmp_path, monkeypatch, url, nothing_is_left):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidStoreError) as caught:
         await use(url)
     assert str(caught.value)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("url", [None, 7])
-async def test_what_is_no_text_is_no_url(url):
+async def test_what_is_no_text_is_no_url(url, nothing_is_left):
     with pytest.raises((InvalidStoreError, TypeError)):
         await use(url)
 
 
-async def test_a_relative_and_an_absolute_url_name_files(tmp_path, monkeypatch):
+async def test_a_relative_and_an_absolute_url_name_files(tmp_path, monkeypatch, nothing_is_left):
     monkeypatch.chdir(tmp_path)
     assert await use("sqlite:///relative.db") == {"x": 1}
     assert (tmp_path / "relative.db").exists()
@@ -68,15 +69,17 @@ async def test_a_relative_and_an_absolute_url_name_files(tmp_path, monkeypatch):
     assert (tmp_path / "absolute.db").exists()
 
 
-async def test_a_file_with_a_strange_name_is_used(tmp_path):
+async def test_a_file_with_a_strange_name_is_used(tmp_path, nothing_is_left):
     for name in ("with space.db", "ümläut.db", "per%cent.db", "a#b.db"):
         assert await use(f"sqlite:///{tmp_path}/{name}") == {"x": 1}
         async with ProcessManager(f"sqlite:///{tmp_path}/{name}") as manager:
             assert len(await manager.list()) == 1
 
 
-@pytest.mark.parametrize("content", [b"no database at all" * 100, b"my notes", b"SQLite format 3\0 but then rubbish" * 99])
-async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path, content):
+@pytest.mark.parametrize(
+    "content", [b"no database at all" * 100, b"my notes", b"SQLite format 3\0 but then rubbish" * 99]
+)
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path, content, nothing_is_left):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     with pytest.raises(InvalidStoreError, match=r"notes\.txt"):
@@ -84,22 +87,22 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path,
     assert path.read_bytes() == content
 
 
-async def test_an_empty_file_is_an_empty_store(tmp_path):
+async def test_an_empty_file_is_an_empty_store(tmp_path, nothing_is_left):
     (tmp_path / "a.db").write_bytes(b"")
     assert await use(f"sqlite:///{tmp_path}/a.db") == {"x": 1}
 
 
-async def test_a_folder_is_no_file(tmp_path):
+async def test_a_folder_is_no_file(tmp_path, nothing_is_left):
     with pytest.raises((InvalidStoreError, StoreUnavailableError)):
         await use(f"sqlite:///{tmp_path}", options=HASTY)
 
 
-async def test_a_folder_that_does_not_exist_is_named(tmp_path):
+async def test_a_folder_that_does_not_exist_is_named(tmp_path, nothing_is_left):
     with pytest.raises((InvalidStoreError, StoreUnavailableError), match="missing"):
         await use(f"sqlite:///{tmp_path}/missing/a.db", options=HASTY)
 
 
-async def test_the_file_may_be_the_applications_own(tmp_path):
+async def test_the_file_may_be_the_applications_own(tmp_path, nothing_is_left):
     path = tmp_path / "app.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE pages (title TEXT)")
@@ -129,7 +132,7 @@ def version_table(path):
     raise AssertionError(f"no table holds the version: {tables}")
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path):
+async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path, nothing_is_left):
     path = tmp_path / "a.db"
     await use(f"sqlite:///{path}")
     table, column = version_table(path)
@@ -147,7 +150,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_pa
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-async def test_a_read_only_file_is_refused(tmp_path):
+async def test_a_read_only_file_is_refused(tmp_path, nothing_is_left):
     path = tmp_path / "a.db"
     await use(f"sqlite:///{path}")
     path.chmod(0o400)
@@ -155,7 +158,7 @@ async def test_a_read_only_file_is_refused(tmp_path):
         await use(f"sqlite:///{path}", options=HASTY)
 
 
-async def test_a_database_that_is_full_refuses_a_start_in_time_and_loses_nothing(tmp_path):
+async def test_a_database_that_is_full_refuses_a_start_in_time_and_loses_nothing(tmp_path, nothing_is_left):
     """A small `max_page_count` is a full disk, as far as SQLite can tell."""
     path = tmp_path / "a.db"
     async with ProcessManager(f"sqlite:///{path}", options=HASTY) as manager:
@@ -171,7 +174,7 @@ async def test_a_database_that_is_full_refuses_a_start_in_time_and_loses_nothing
         assert await first.result() == {"x": 1}
 
 
-async def test_a_step_that_finishes_while_the_database_is_locked_is_not_lost(tmp_path):
+async def test_a_step_that_finishes_while_the_database_is_locked_is_not_lost(tmp_path, nothing_is_left):
     path = tmp_path / "a.db"
     async with ProcessManager(f"sqlite:///{path}", options=HASTY, services={"path": path}) as manager:
         handle = await manager.start(Process("p", {"a": locks_the_database, "b": echo}))
@@ -183,8 +186,6 @@ LOCKS = []
 
 async def locks_the_database(data, ctx):
     """End while somebody else holds the write lock, and let go of it a second later."""
-    import threading
-
     connection = sqlite3.connect(ctx.services["path"], check_same_thread=False)
     connection.execute("BEGIN IMMEDIATE")
 
@@ -207,3 +208,18 @@ async def test_a_failed_opening_leaves_nothing_and_may_be_tried_again(tmp_path, 
     await manager.open()
     assert await (await manager.start(P, {"x": 1})).result() == {"x": 1}
     await manager.close()
+
+
+@pytest.mark.parametrize("bad", ["", "rubbish", "missing/a.db"])
+def test_a_failed_opening_is_over_when_it_raises(tmp_path, monkeypatch, bad):
+    """A program that ends its event loop right after it gets no error out of a forgotten thread."""
+    errors = []
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    (tmp_path / "rubbish").write_bytes(b"rubbish" * 100)
+    threads = set(threading.enumerate())
+    for _ in range(10):
+        with pytest.raises(StoreUnavailableError):
+            anyio.run(use, f"sqlite:///{tmp_path}/{bad}")
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5)
+    assert [str(error.exc_value) for error in errors] == []

@@ -213,7 +213,7 @@ async def test_twenty_cancels_at_once_are_one(m, probe):
 async def test_a_cancel_is_true_exactly_when_the_process_ends_cancelled(memory_world, probe, turns):
     """Some of these meet the process before its start, some between steps, some after its end."""
     async with memory_world.manager() as m:
-        handle = await m.start(Process("p", {name: note for name in "abcdef"}))
+        handle = await m.start(Process("p", dict.fromkeys("abcdef", note)))
         for _ in range(turns):
             await anyio.lowlevel.checkpoint()
         answer = await handle.cancel()

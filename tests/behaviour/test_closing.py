@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import threading
+from pathlib import Path
 
 import anyio
 import pytest
@@ -15,22 +16,20 @@ from procactors import (
     ProcessFailedError,
     ProcessManager,
     Retry,
+    RetryAfter,
     Step,
 )
-from tests.behaviour.history import history, kinds, only
-from tests.behaviour.steps import ask, echo, forever, gated, note, plain, sleeps, slow_to_end
+from tests.behaviour.history import history, kinds, only, until, until_status
+from tests.behaviour.steps import ask, echo, fail_often, forever, gated, note, plain, sleeps, slow_to_end
 
 
 def open_files():
-    return sorted(os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_link(fd))
-
-
-def _is_link(fd):
-    try:
-        os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        return False
-    return True
+    """Return what the open file descriptors of this program lead to."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of the listing itself is gone
+            found.append(str(link.readlink()))
+    return sorted(found)
 
 
 async def test_closing_releases_a_running_process_and_costs_no_attempt(world, probe):
@@ -67,6 +66,62 @@ async def test_closing_many_times_costs_no_attempt_and_is_no_crash(world, probe)
         assert set(probe.attempts) == {1}
 
 
+async def test_an_at_most_once_step_that_closing_cut_off_is_not_run_again(world, probe):
+    process = Process("p", {"a": Step("a", gated, at_most_once=True), "b": note})
+    async with world.manager(options=ManagerOptions(grace_s=1)) as m:
+        handle = await m.start(process)
+        await probe.reached["a"].wait()
+    probe.gates["a"].set()
+    async with world.manager() as m:
+        with pytest.raises(ProcessFailedError, match=r"at.most.once"):
+            await m.result(handle.pid)
+        assert probe.steps == ["a"]
+
+
+@pytest.mark.parametrize("delay", [0.6, 4])
+async def test_closing_in_a_backoff_loses_neither_attempt_nor_delay(world, probe, delay):
+    probe.failures = 1
+    step = Step("s", fail_often, retry=Retry(attempts=2, delay=delay, jitter=False))
+    async with world.manager() as m:
+        handle = await m.start(Process("p", [step]))
+        await until(m, handle.pid, "StepRetryScheduled")
+    async with world.manager() as m:
+        await m.result(handle.pid)
+        assert probe.attempts == [1, 2]
+        assert delay <= probe.times[1] - probe.times[0] <= delay + 0.2
+
+
+async def test_attempts_are_counted_through_failure_delay_kill_and_closing(world, probe):
+    """A failure and a kill count, to come later and a graceful end don't."""
+    plan = ["fail", "later", "hang", "hang", "fail", "done"]
+    step = Step("s", does_what_is_next, retry=Retry(attempts=5, delay=1, jitter=False))
+    options = ManagerOptions(grace_s=0.5)
+    async with world.manager(options=options) as m:
+        handle = await m.start(Process("p", [step], timeout=None), {"plan": plan})
+        await probe.reached["hang 2"].wait()
+        await m.kill()
+    async with world.manager(options=options) as m:
+        await probe.reached["hang 3"].wait()
+    async with world.manager(options=options) as m:
+        await m.result(handle.pid)
+        assert probe.attempts == [1, 2, 2, 3, 3, 4]
+
+
+async def does_what_is_next(data, ctx):
+    probe = ctx.services["probe"]
+    turn = len(probe.calls)
+    probe.note(data, ctx)
+    match data["plan"][turn]:
+        case "fail":
+            raise OSError("no")
+        case "later":
+            raise RetryAfter(1)
+        case "hang":
+            probe.reached[f"hang {turn}"].set()
+            await anyio.sleep_forever()
+    return data
+
+
 async def test_closing_waits_for_a_running_step_and_keeps_its_checkpoint(world, probe):
     began = world.clock.wall()
     async with world.manager(options=ManagerOptions(grace_s=5)) as m:
@@ -99,8 +154,7 @@ async def test_closing_with_no_running_step_waits_for_nothing(world, probe):
     async with world.manager() as m:
         await m.start(Process("p", [echo]), delay=100)
         handle = await m.start(Process("p", [ask]))
-        while (await handle.info()).status != "interrupted":
-            await anyio.sleep(0.01)
+        await until_status(handle, "interrupted")
         began = world.clock.wall()
     assert world.clock.wall() - began <= 0.1
 
@@ -147,8 +201,8 @@ async def test_a_manager_that_is_not_open_refuses_everything_and_says_so(world, 
         lambda: m.start(Process("p", [echo])),
         lambda: m.info(pid),
         lambda: m.result(pid),
-        lambda: m.list(),
-        lambda: m.counts(),
+        m.list,
+        m.counts,
         lambda: m.proceed(pid),
         lambda: m.cancel(pid),
         lambda: m.retry(pid),
@@ -169,21 +223,23 @@ async def test_a_result_that_is_awaited_while_the_manager_closes_does_not_hang(w
         except ProcactorsError as error:
             errors.append(error)
 
-    async with anyio.create_task_group() as tasks:
-        async with world.manager(options=ManagerOptions(grace_s=1)) as m:
-            handle = await m.start(Process("p", [forever]))
-            tasks.start_soon(wait, handle)
-            await probe.reached["forever"].wait()
+    async with anyio.create_task_group() as tasks, world.manager(options=ManagerOptions(grace_s=1)) as m:
+        handle = await m.start(Process("p", [forever]))
+        tasks.start_soon(wait, handle)
+        await probe.reached["forever"].wait()
     assert len(errors) == 1
     assert not isinstance(errors[0], ProcessFailedError)
 
 
 async def test_an_error_in_the_block_comes_out_plain(world, probe):
-    with pytest.raises(ZeroDivisionError):
+    async def fail_inside():
         async with world.manager(options=ManagerOptions(grace_s=1)) as m:
             await m.start(Process("p", [forever]))
             await probe.reached["forever"].wait()
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_inside()
     async with world.manager(run=False) as client:
         assert (await client.counts())["queued"] == 1
 
@@ -197,11 +253,10 @@ async def test_a_manager_can_be_closed_while_starts_arrive(world, probe):
         except (ProcactorsError, RuntimeError) as error:
             outcomes.append(error)
 
-    async with anyio.create_task_group() as tasks:
-        async with world.manager() as m:
-            for n in range(50):
-                tasks.start_soon(start, m, n)
-            await anyio.lowlevel.checkpoint()
+    async with anyio.create_task_group() as tasks, world.manager() as m:
+        for n in range(50):
+            tasks.start_soon(start, m, n)
+        await anyio.lowlevel.checkpoint()
     assert len(outcomes) == 50
     async with world.manager() as m:
         for outcome in outcomes:

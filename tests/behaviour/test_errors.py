@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+import procactors
 from procactors import (
     ProcactorsError,
     Process,
@@ -245,14 +246,30 @@ def test_ends_are_siblings():
 
 @pytest.mark.parametrize(
     "name",
-    """UnknownProcessError InvalidStateError NotInterruptedError KeyConflictError InvalidDefinitionError
-    StepNotResolvableError InvalidDataError PayloadTooLargeError ProcessEndedError ProcessFailedError
-    ProcessTimedOutError ProcessCancelledError OwnershipLostError StoreUnavailableError SchemaTooNewError
-    HistoryGoneError AskTimeoutError ActorStoppedError MailboxFullError AskCycleError""".split(),
+    [
+        "UnknownProcessError",
+        "InvalidStateError",
+        "NotInterruptedError",
+        "KeyConflictError",
+        "InvalidDefinitionError",
+        "StepNotResolvableError",
+        "InvalidDataError",
+        "PayloadTooLargeError",
+        "ProcessEndedError",
+        "ProcessFailedError",
+        "ProcessTimedOutError",
+        "ProcessCancelledError",
+        "OwnershipLostError",
+        "StoreUnavailableError",
+        "SchemaTooNewError",
+        "HistoryGoneError",
+        "AskTimeoutError",
+        "ActorStoppedError",
+        "MailboxFullError",
+        "AskCycleError",
+    ],
 )
 def test_errors_come_from_the_root_and_derive_from_one(name):
-    import procactors
-
     assert getattr(procactors, name) is getattr(errors, name)
     assert issubclass(getattr(errors, name), ProcactorsError)
     assert str(getattr(errors, name)())

@@ -189,13 +189,16 @@ async def test_of_many_concurrent_answers_exactly_one_wins(m, probe):
 
 
 async def test_of_concurrent_answers_on_two_managers_and_a_client_exactly_one_wins(file_world):
-    async with file_world.manager() as m, file_world.manager() as other:
-        async with file_world.manager(run=False) as client:
-            handle = await interrupted(m, Process("p", {"a": ask, "b": echo}))
-            won, lost = await answer_at_once([m, other, client] * 4, handle.pid)
-            assert len(won) == 1
-            assert len(lost) == 11
-            assert (await client.result(handle.pid))["n"] == won[0]
+    async with (
+        file_world.manager() as m,
+        file_world.manager() as other,
+        file_world.manager(run=False) as client,
+    ):
+        handle = await interrupted(m, Process("p", {"a": ask, "b": echo}))
+        won, lost = await answer_at_once([m, other, client] * 4, handle.pid)
+        assert len(won) == 1
+        assert len(lost) == 11
+        assert (await client.result(handle.pid))["n"] == won[0]
 
 
 async def answer_at_once(managers, pid):

@@ -10,11 +10,12 @@ import pytest
 from procactors import (
     InvalidDefinitionError,
     KeyConflictError,
+    ProcactorsError,
     Process,
     ProcessCancelledError,
     ProcessFailedError,
-    ProcactorsError,
 )
+from tests.behaviour.history import until_status
 from tests.behaviour.steps import ask, echo, fail, fail_often, forever, gated, grow, note, slow_to_end
 
 P = Process("p", [echo])
@@ -170,8 +171,7 @@ async def test_replace_of_a_live_process_cancels_it_whatever_its_status(world, p
             first = await m.start(Process("p", [ask]), key="k")
         else:
             first = await m.start(Process("p", [forever]), key="k")
-        while (await first.info()).status != state:
-            await anyio.sleep(0.01)
+        await until_status(first, state)
         second = await m.start(Process("p", {"new": note}), {"n": 2}, key="k", on_conflict="replace")
         if state == "queued":
             probe.gates["blocker"].set()
@@ -185,9 +185,7 @@ async def test_twenty_replaces_at_once_never_run_side_by_side_and_one_survives(w
     crowd = Crowd()
     async with world.manager(services={"crowd": crowd}) as m:
         process = Process("p", [one_at_a_time])
-        handles = await together(
-            lambda n: m.start(process, {"n": n}, key="k", on_conflict="replace"), 20
-        )
+        handles = await together(lambda n: m.start(process, {"n": n}, key="k", on_conflict="replace"), 20)
         assert len({handle.pid for handle in handles}) == 20
         ends = await together(lambda n: handles[n].result(), 20)
         survivors = [end for end in ends if not isinstance(end, ProcessCancelledError)]

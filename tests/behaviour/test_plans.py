@@ -19,9 +19,7 @@ MODULE = "behaviour_shop"
 def shop(monkeypatch):
     """A module of steps that can be deployed and taken away."""
     module = types.ModuleType(MODULE)
-    exec(  # noqa: S102 - a module that comes and goes
-        "async def pack(data):\n    return {**data, 'packed': True}\n", vars(module)
-    )
+    exec("async def pack(data):\n    return {**data, 'packed': True}\n", vars(module))
     monkeypatch.setitem(sys.modules, MODULE, module)
     return module
 

@@ -7,7 +7,7 @@ import pytest
 
 from procactors import InvalidDefinitionError, Process, ProcessFailedError, Retry, Step
 from procactors.observe import Observer
-from tests.behaviour.history import history, kinds
+from tests.behaviour.history import history, kinds, until_status
 from tests.behaviour.steps import ask, echo, fail, fail_often, gated, note, plain, sleeps
 
 
@@ -61,6 +61,32 @@ async def test_the_first_come_is_served_first(world, room):
         for handle in handles:
             await handle.result()
         assert room.order == list(range(30))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5, 20])
+async def test_what_is_started_right_after_opening_is_neither_overtaken_nor_forgotten(world, room, turns):
+    """The manager still looks what the store holds when the first processes come."""
+    async with world.manager(services={"room": room}, max_running=1) as m:
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        handles = [await m.start(Process("p", [enters]), {"n": n}) for n in range(2)]
+        with anyio.fail_after(30):
+            for handle in handles:
+                await handle.result()
+        assert room.order == [0, 1]
+
+
+async def test_two_thousand_starts_at_once_all_finish(file_world):
+    async with file_world.manager() as m:
+        outputs = []
+
+        async def work(n):
+            outputs.append((await (await m.start(Process("p", [echo]), {"n": n})).result())["n"])
+
+        async with anyio.create_task_group() as tasks:
+            for n in range(2000):
+                tasks.start_soon(work, n)
+        assert sorted(outputs) == list(range(2000))
 
 
 async def test_a_larger_priority_goes_first(world, room, probe):
@@ -123,8 +149,7 @@ async def test_a_process_that_comes_back_waits_for_a_slot(world, room, probe):
         sleeping = await m.start(Process("p", {"s": retry, "t": enters}), {"n": 0})
         delayed = await m.start(Process("p", [enters]), {"n": 1}, delay=2)
         asked = await m.start(Process("p", {"a": ask, "b": enters}), {"n": 2})
-        while (await asked.info()).status != "interrupted":
-            await anyio.sleep(0.01)
+        await until_status(asked, "interrupted")
         busy = [await m.start(Process("p", [enters]), {"n": n, "s": 3}) for n in (3, 4)]
         await asked.proceed()
         await world.clock.advance(2.5)
@@ -136,20 +161,22 @@ async def test_a_process_that_comes_back_waits_for_a_slot(world, room, probe):
 
 async def test_two_managers_share_the_queue_of_one_file(file_world, room):
     services = {"room": room}
-    async with file_world.manager(services=services, max_running=2) as one:
-        async with file_world.manager(services=services, max_running=3) as two:
-            handles = [await one.start(Process("p", [enters]), {"n": n}) for n in range(25)]
-            for handle in handles:
-                await two.result(handle.pid)
-            assert sorted(room.order) == list(range(25))
-            assert room.most == 5
-            for handle in handles:
-                assert kinds(await history(one, handle.pid)).count("StepStarted") == 1
+    async with (
+        file_world.manager(services=services, max_running=2) as one,
+        file_world.manager(services=services, max_running=3) as two,
+    ):
+        handles = [await one.start(Process("p", [enters]), {"n": n}) for n in range(25)]
+        for handle in handles:
+            await two.result(handle.pid)
+        assert sorted(room.order) == list(range(25))
+        assert room.most == 5
+        for handle in handles:
+            assert kinds(await history(one, handle.pid)).count("StepStarted") == 1
 
 
 async def test_steps_of_one_process_never_run_at_the_same_time(world, room):
     async with world.manager(services={"room": room}) as m:
-        await (await m.start(Process("p", {name: enters for name in "abc"}), {"n": 1})).result()
+        await (await m.start(Process("p", dict.fromkeys("abc", enters)), {"n": 1})).result()
         assert room.most == 1
 
 
@@ -161,9 +188,17 @@ async def test_a_thousand_in_the_queue_all_finish(memory_world):
         assert (await m.counts())["finished"] == 1000
 
 
+async def settled(m, commits):
+    """Have the manager know that nothing waits in its store, and forget what that cost."""
+    await (await m.start(Process("p", [echo]))).result()
+    await m.clock.advance(0.2)
+    commits.seen.clear()
+
+
 async def test_n_steps_cost_n_and_one_commits(world):
     commits = Commits()
     async with world.manager(observer=commits) as m:
+        await settled(m, commits)
         handle = await m.start(Process("p", {"a": echo, "b": echo, "c": plain}))
         await handle.result()
         await world.clock.settle()
@@ -178,6 +213,7 @@ async def test_n_steps_cost_n_and_one_commits(world):
 async def test_a_step_begins_after_the_commit_that_holds_its_start(world, probe):
     commits = Commits()
     async with world.manager(observer=commits) as m:
+        await settled(m, commits)
         handle = await m.start(Process("p", {"a": gated}))
         await probe.reached["a"].wait()
         assert commits.seen == [["ProcessQueued", "ProcessStarted", "StepStarted"]]

@@ -117,7 +117,11 @@ async def test_list_by_status_name_enum_or_several(m, probe):
         assert [info.pid for info in await m.list(status)] == [pid]
         assert [info.pid for info in await m.list(ProcessStatus(status))] == [pid]
         assert [info.status for info in await m.list(status)] == [status]
-    for several in (["failed", "running"], {ProcessStatus.FAILED, "running"}, ("running", "failed", "failed")):
+    for several in (
+        ["failed", "running"],
+        {ProcessStatus.FAILED, "running"},
+        ("running", "failed", "failed"),
+    ):
         assert [info.pid for info in await m.list(several)] == [pids["running"], pids["failed"]]
     assert await m.list("timed_out") == []
     assert len(await m.list(list(ProcessStatus))) == len(pids)
@@ -131,7 +135,7 @@ async def test_list_of_no_status_at_all_is_empty(m):
 
 async def test_list_of_a_wrong_status_is_refused(m):
     for wrong in ("done", "FINISHED", ["finished", "done"], ""):
-        with pytest.raises(ValueError, match="(?i)status"):
+        with pytest.raises(ValueError, match=r"(?i)status"):
             await m.list(wrong)
 
 

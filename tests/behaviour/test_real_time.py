@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
+import types
 
 import anyio
 import pytest
 
 from procactors import (
+    InvalidDataError,
     ManagerOptions,
     Process,
     ProcessCancelledError,
@@ -19,7 +22,7 @@ from procactors import (
     Step,
 )
 from procactors.observe import Observer
-from tests.behaviour.history import history, kinds
+from tests.behaviour.history import history, kinds, until_status, until_true
 from tests.behaviour.steps import deaf, echo, gated, in_thread, note
 
 HASTY = ManagerOptions(grace_s=0.2, blocked_loop_s=0.1)
@@ -68,8 +71,15 @@ def nap(data):
 
 
 async def until_in_thread(probe):
-    while not probe.in_thread.is_set():
-        await anyio.sleep(0.005)
+    await until_true(lambda: _is_set(probe.in_thread))
+
+
+async def _is_set(event):
+    return event.is_set()
+
+
+async def _came_back(probe):
+    return bool(probe.cleaned)
 
 
 async def test_a_hung_thread_is_abandoned_at_the_deadline_and_the_state_says_so(manager, probe, listener):
@@ -83,8 +93,7 @@ async def test_a_hung_thread_is_abandoned_at_the_deadline_and_the_state_says_so(
     assert info.error.abandoned
     assert listener.abandoned == [(handle.pid, "a")]
     probe.thread_gate.set()
-    while not probe.cleaned:
-        await anyio.sleep(0.005)
+    await until_true(lambda: _came_back(probe))
     await anyio.sleep(0.05)
     assert (await handle.info()).status == "timed_out"
     assert probe.steps == ["a"]
@@ -126,6 +135,26 @@ async def test_sixty_hung_threads_do_not_stop_other_threads(manager, probe):
         with pytest.raises(ProcessTimedOutError):
             await handle.result(timeout=7)
     assert await (await manager.start(Process("q", [nap]), {"s": 0})).result(timeout=5) == {"s": 0}
+
+
+@pytest.mark.parametrize("ends", ["in the loop", "after the loop"])
+def test_an_abandoned_thread_ends_when_its_function_does_although_the_manager_is_gone(tmp_path, probe, ends):
+    threads = set(threading.enumerate())
+
+    async def main():
+        url = f"sqlite:///{tmp_path}/store.db"
+        async with ProcessManager(url, services={"probe": probe}, options=HASTY) as manager:
+            await manager.start(Process("p", {"a": in_thread}))
+            await until_in_thread(probe)
+        if ends == "in the loop":
+            probe.thread_gate.set()
+            await anyio.sleep(0.3)
+
+    anyio.run(main)
+    probe.thread_gate.set()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(2)
+        assert not thread.is_alive(), thread
 
 
 async def test_a_deaf_coroutine_is_abandoned_after_the_grace(manager, probe):
@@ -237,3 +266,28 @@ async def test_fifty_deadlines_in_real_time(manager, probe):
         with pytest.raises(ProcessTimedOutError):
             await handle.result(timeout=5)
     assert anyio.current_time() - began < 1.5
+
+
+MODULE = "behaviour_decisions"
+
+
+async def test_a_client_that_can_not_resolve_the_schema_hands_the_answer_to_a_manager(tmp_path, monkeypatch):
+    module = types.ModuleType(MODULE)
+    exec(
+        "import msgspec\nfrom procactors import Interrupt\n"
+        "class Decision(msgspec.Struct):\n    approved: bool\n"
+        "async def asks(data):\n    return Interrupt({'page': 7}, schema=Decision)\n",
+        vars(module),
+    )
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    url = f"sqlite:///{tmp_path}/store.db"
+    spec = {"name": "p", "steps": {"a": {"call": f"{MODULE}:asks"}}}
+    async with ProcessManager(url, modules=[MODULE]), ProcessManager(url, run=False) as client:
+        handle = await client.start(Process.from_spec(spec))
+        await until_status(handle, "interrupted")
+        with anyio.fail_after(5):
+            with pytest.raises(InvalidDataError):
+                await client.proceed(handle.pid, {"approved": "perhaps"})
+            assert (await handle.info()).status == "interrupted"
+            await client.proceed(handle.pid, {"approved": True})
+            assert await handle.result() == {"page": 7, "approved": True}

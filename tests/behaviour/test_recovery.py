@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import anyio
 import pytest
 
 from procactors import Process, ProcessFailedError, Retry, Step
-from tests.behaviour.history import history, kinds, only, until
+from tests.behaviour.history import history, kinds, only, until, until_true
 from tests.behaviour.steps import echo, fail_often, gated, grow, note, sleeps
 
 KEYS: list[str] = []
@@ -45,7 +47,7 @@ async def test_a_process_goes_on_from_its_last_checkpoint(world, probe):
 async def test_a_kill_in_any_step_ends_in_the_same_output(world, probe, step):
     for other in set("abcd") - {step}:
         probe.gates[other].set()
-    process = Process("p", {name: gated for name in "abcd"} | {"e": grow})
+    process = Process("p", dict.fromkeys("abcd", gated) | {"e": grow})
     pid = await killed_in(world, probe, process, step, {"x": 1})
     async with world.manager() as m:
         assert await m.result(pid) == {"x": 1, "trail": ["e"]}
@@ -68,6 +70,14 @@ async def test_another_manager_takes_over_while_it_runs(file_world, probe):
         began = file_world.clock.wall()
         assert await other.result(pid) == {"trail": ["b"]}
         assert file_world.clock.wall() - began <= 6.05  # the lease and a second
+
+
+async def test_a_manager_that_was_alone_at_first_takes_over_from_one_that_came_later(file_world, probe):
+    async with file_world.manager() as first:
+        await file_world.clock.advance(2)
+        pid = await killed_in(file_world, probe, Process("p", {"a": gated, "b": grow}), "a")
+        with anyio.fail_after(20):
+            assert await first.result(pid) == {"trail": ["b"]}
 
 
 async def test_the_idempotency_key_is_stable_through_a_kill(world, probe):
@@ -158,9 +168,8 @@ async def test_a_process_that_kills_its_manager_again_and_again_is_failed(world,
     for _ in range(20):
         probe.reached["deadly"] = anyio.Event()
         async with world.manager() as m:
-            while (info := await m.info(handle.pid)).status != "failed" and not _reached(probe):
-                await anyio.sleep(0.5)
-            if info.status == "failed":
+            await until_true(lambda m=m: _came_to_an_end(m, handle.pid, probe))
+            if (await m.info(handle.pid)).status == "failed":
                 break
             await m.kill()
     else:
@@ -174,8 +183,8 @@ async def test_a_process_that_kills_its_manager_again_and_again_is_failed(world,
         assert (await m.info(other.pid)).status in {"sleeping", "finished"}
 
 
-def _reached(probe):
-    return probe.reached["deadly"].is_set()
+async def _came_to_an_end(m, pid, probe):
+    return probe.reached["deadly"].is_set() or (await m.info(pid)).status == "failed"
 
 
 async def test_a_failed_crasher_can_be_retried(world, probe):
@@ -194,7 +203,7 @@ async def test_a_checkpoint_in_between_sets_the_crash_count_back(world, probe):
         handle = await m.start(Process("p", dict.fromkeys(names, gated), timeout=None))
         await probe.reached[names[0]].wait()
         await m.kill()
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in itertools.pairwise(names):
         probe.gates[before].set()
         async with world.manager() as m:
             await probe.reached[name].wait()
@@ -205,11 +214,10 @@ async def test_a_checkpoint_in_between_sets_the_crash_count_back(world, probe):
 
 
 async def test_fifty_processes_killed_at_ten_moments_all_finish_rightly(file_world):
-    process = Process("p", {name: sleeps for name in "abcd"} | {"e": grow}, timeout=None)
-    pids = []
+    process = Process("p", dict.fromkeys("abcd", sleeps) | {"e": grow}, timeout=None)
     async with file_world.manager(max_running=8) as m:
-        for n in range(50):
-            pids.append((await m.start(process, {"s": 0.1 + n / 100, "n": n}, key=f"k{n}")).pid)
+        inputs = [{"s": 0.1 + n / 100, "n": n} for n in range(50)]
+        pids = [(await m.start(process, data, key=f"k{data['n']}")).pid for data in inputs]
         await m.kill()
     for n in range(10):
         async with file_world.manager(max_running=8) as m:

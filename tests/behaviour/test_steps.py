@@ -7,7 +7,7 @@ import threading
 import anyio
 import pytest
 
-from procactors import InvalidDefinitionError, Process, ProcessFailedError, Step, step
+from procactors import InvalidDefinitionError, Process, ProcessFailedError, Retry, Step, step
 from tests.behaviour.steps import echo, fail_often, note, plain
 
 
@@ -268,8 +268,9 @@ async def test_a_hundred_steps_in_a_row(m, probe):
 async def test_the_idempotency_key_is_stable_across_attempts(world, probe):
     probe.failures = 1
     async with world.manager() as m:
-        keys = []
-        handle = await m.start(Process("p", {"s": Step("s", KeyTeller, retry=_twice())}), {})
+        handle = await m.start(
+            Process("p", {"s": Step("s", KeyTeller, retry=Retry(attempts=2, delay=0.1))}), {}
+        )
         keys = (await handle.result())["keys"]
         assert len(keys) == 2
         assert len(set(keys)) == 1
@@ -283,12 +284,6 @@ class KeyTeller:
         KEYS.append(ctx.idempotency_key)
         await fail_often(data, ctx)
         return {"keys": KEYS[-2:]}
-
-
-def _twice():
-    from procactors import Retry
-
-    return Retry(attempts=2, delay=0.1)
 
 
 def local_step():

@@ -72,7 +72,7 @@ async def test_a_process_that_works_too_long_times_out(world, probe):
 
 
 async def test_the_timeout_is_over_all_steps_together(world, probe):
-    process = Process("p", {name: sleeps for name in "abcdef"}, timeout=5)
+    process = Process("p", dict.fromkeys("abcdef", sleeps), timeout=5)
     async with world.manager() as m:
         handle = await m.start(process, {"s": 2})
         with pytest.raises(ProcessTimedOutError):

@@ -45,9 +45,7 @@ def process(steps: int) -> Process:
 async def main(database: str, ledger_path: str, processes: int, steps: int) -> None:
     ledger = Ledger(ledger_path)
     ledger.note("start", os.getpid())
-    manager = ProcessManager(
-        f"sqlite:///{database}", services={"ledger": ledger}, max_running=MAX_RUNNING
-    )
+    manager = ProcessManager(f"sqlite:///{database}", services={"ledger": ledger}, max_running=MAX_RUNNING)
     async with manager:
         ledger.note("open", os.getpid())
         handles = [

@@ -67,16 +67,15 @@ class Shell:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def begin(self, *words, **options):
+    def begin(self, *words, stdout=subprocess.PIPE, extra=()):
         return subprocess.Popen(
             [sys.executable, "-m", "procactors", *words],
             cwd=self.folder,
-            env=self.environment,
+            env={**self.environment, **dict(extra)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
-            **options,
         )
 
     def end(self, program):
@@ -164,6 +163,22 @@ def test_process_is_started_listed_watched_and_shown(shell):
     info = shell.info(pid[:16])
     assert (info["pid"], info["status"], info["output"]) == (pid, "finished", {"turns": 4, "checked": True})
     assert info["steps"] == {"work": "completed", "check": "completed"}
+
+
+def test_watch_draws_on_a_terminal(shell):
+    pid = shell.pid_of("QUICK", '{"turns": 8}')
+    reader, screen = os.openpty()
+    program = shell.begin("watch", pid, stdout=screen, extra={"TERM": "xterm"})
+    os.close(screen)
+    seen = b""
+    with open(reader, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # noqa: PTH123 - a descriptor
+        while data := terminal.read(65536):
+            seen += data
+    assert program.wait(PATIENCE_S) == 0, program.stderr.read()
+    program.stderr.close()
+    last = seen.decode().rpartition("quick")[2]
+    assert "finished" in last
+    assert last.count("✓") == 2
 
 
 def test_interrupted_process_is_answered(shell):

@@ -188,7 +188,7 @@ def assert_results_are_right(world, contents):
         "| not valid Python | 0 |",
     ):
         assert line in report
-    assert "1 contents occur more than once" in report
+    assert "1 group of files with equal content" in report
     (path,) = results.glob("archive.tar.*[!t]")
     with tarfile.open(path) as archive:
         assert {member.name: archive.extractfile(member).read() for member in archive} == contents

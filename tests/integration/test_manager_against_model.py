@@ -72,7 +72,9 @@ class Model:
 
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["start", "ok", "ok", "ok", "fail", "interrupt", "proceed", "cancel", "retry", "crash", "close"]),
+        st.sampled_from(
+            ["start", "ok", "ok", "ok", "fail", "interrupt", "proceed", "cancel", "retry", "crash", "close"]
+        ),
         st.integers(0, 5),
     ),
     min_size=1,

@@ -94,7 +94,9 @@ async def test_five_hundred_random_cancels_leave_nothing_behind(tmp_path):
 
 
 async def start_and_cancel(manager, rng):
-    handle = await manager.start(Process("c", rng.sample(STEPS, 4), timeout=30), {"pause": rng.uniform(0, 0.02)})
+    handle = await manager.start(
+        Process("c", rng.sample(STEPS, 4), timeout=30), {"pause": rng.uniform(0, 0.02)}
+    )
     await anyio.sleep(rng.uniform(0, 0.05))
     was_alive = await handle.cancel(reason="at random")
     info = await ended(handle)

@@ -196,7 +196,7 @@ def watch(
     async def follow(client: ProcessManager) -> ProcessStatus:
         whole = await pid_given(client, pid)
         if not as_json:
-            return (await watch_process(client, whole, stdout())).status
+            return (await watch_process(client, whole, stdout(), db=_db_to_copy(db))).status
         async with client.subscribe(whole) as events:
             async for event in events:
                 write_result(msgspec.json.encode(event).decode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from procactors.cli.track import Track
+    from procactors.cli.track import Span, Track
     from procactors.model.event import StepProgressed
     from procactors.model.info import Progress
 
 BAR_WIDTH = 24
+_LONGEST_NAME = 28
 _LINES_BESIDES_STEPS = 6
 _FEWEST_STEPS = 5
 
@@ -48,16 +50,22 @@ def _head(track: Track, now: datetime) -> Text:
 
 
 def _steps(track: Track, now: datetime, console: Console, room: int) -> Iterable[RenderableType]:
-    names = list(track.steps)
+    statuses = track.steps
+    names = list(statuses)
     first, last = window(len(names), track.state.index if track.state else 0, room)
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=2, min_width=2, justify="right")
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
-    table.add_column(no_wrap=True, justify="right", min_width=6)
-    table.add_column()
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for name in names[first:last]:
-        table.add_row(*_step(track, name, now, console))
+    shown = names[first:last]
+    times = {name: _time(track.spans.get(name), statuses[name], now) for name in shown}
+    table = lines(names=map(clean, shown), times=times.values())
+    table.add_column(width=BAR_WIDTH if track.progress and track.progress.total else 0)
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in shown:
+        row = (
+            status_style.sign(statuses[name], console),
+            _label(name, statuses[name]),
+            Text(times[name], "dim"),
+        )
+        said = track.progress if statuses[name] is StepStatus.RUNNING else None
+        table.add_row(*row, *(progress(said) if said else ()))
     if first:
         yield Text(f"   {first} steps before", "dim")
     yield table
@@ -71,16 +79,23 @@ def window(count: int, current: int, room: int) -> tuple[int, int]:
     return first, min(count, first + room)
 
 
-def _step(track: Track, name: str, now: datetime, console: Console) -> list[RenderableType]:
-    status = track.steps[name]
-    span = track.spans.get(name)
-    took = duration(span.seconds(now)) if span and status is not StepStatus.PENDING else ""
-    is_idle = status in {StepStatus.PENDING, StepStatus.SKIPPED}
-    label = Text(clean(name), "dim" if is_idle else "")
-    row: list[RenderableType] = [status_style.sign(status, console), label, Text(took, "dim")]
-    if status is StepStatus.RUNNING and track.progress is not None:
-        row += progress(track.progress)
-    return row
+def lines(names: Iterable[str], times: Iterable[str]) -> Table:
+    """Return a table that is as wide as the terminal, with columns for a sign, a name and a time."""
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=2, justify="right")
+    table.add_column(
+        width=min(_LONGEST_NAME, max(map(cell_len, names), default=0)), no_wrap=True, overflow="ellipsis"
+    )
+    table.add_column(width=max([6, *map(len, times)]), justify="right", no_wrap=True)
+    return table
+
+
+def _time(span: Span | None, status: StepStatus, now: datetime) -> str:
+    return duration(span.seconds(now)) if span and status is not StepStatus.PENDING else ""
+
+
+def _label(name: str, status: StepStatus) -> Text:
+    return Text(clean(name), "dim" if status in {StepStatus.PENDING, StepStatus.SKIPPED} else "")
 
 
 def progress(said: Progress | StepProgressed) -> tuple[RenderableType, Text]:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
+from rich.console import Group
+from rich.text import Text
 
 from procactors._clock import SystemClock, to_datetime
 from procactors.cli import drawing
-from procactors.cli.console import is_live
+from procactors.cli.answering import command_to_answer
+from procactors.cli.console import is_live, note
 from procactors.cli.screen import Screen
 from procactors.cli.sentence import Teller
 from procactors.cli.track import Track
@@ -52,7 +55,9 @@ async def follow(manager: ProcessManager, pid: str, track: Track, hear: Hear, *,
                 return
 
 
-async def watch(manager: ProcessManager, pid: str, console: Console, *, waits: bool = True) -> Track:
+async def watch(
+    manager: ProcessManager, pid: str, console: Console, *, waits: bool = True, db: str | None = None
+) -> Track:
     """Show a process until it ends, and return what it told.
 
     Args:
@@ -60,18 +65,23 @@ async def watch(manager: ProcessManager, pid: str, console: Console, *, waits: b
         pid: The process.
         console: Where to show it.
         waits: False: return also when the process stands still until somebody does something about it.
+        db: The --db of the command line that answers an open question; "" for none. None: it is not shown.
 
     Cancellation: safe; the process goes on.
     """
     track = Track()
     if not is_live(console):
-        await follow(manager, pid, track, _printer(console), waits=waits)
+        await follow(manager, pid, track, _printer(console, db), waits=waits)
         return track
 
     is_over = False
 
     def draw() -> RenderableType:
-        return drawing.process(track, now(), console, whole=is_over)
+        picture = drawing.process(track, now(), console, whole=is_over)
+        question = track.question
+        if question is None or db is None:
+            return picture
+        return Group(picture, Text(f"  {command_to_answer(pid, question.schema, db)}", "yellow"))
 
     with Screen(console, draw) as screen:
         async with anyio.create_task_group() as tasks:
@@ -82,12 +92,14 @@ async def watch(manager: ProcessManager, pid: str, console: Console, *, waits: b
     return track
 
 
-def _printer(console: Console) -> Hear:
+def _printer(console: Console, db: str | None) -> Hear:
     teller = Teller()
 
     def hear(event: e.ProcessEvent) -> None:
         if (line := teller.tell(event)) is not None:
-            console.print(line, soft_wrap=True, markup=False)
+            note(line, console)
+        if isinstance(event, e.ProcessInterrupted) and db is not None:
+            note(f"          {command_to_answer(event.pid, event.schema, db)}", console)
 
     return hear
 

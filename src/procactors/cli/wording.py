@@ -65,6 +65,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
+def plural(count: int, noun: str) -> str:
+    """Return so many of something: "1 group", "2 groups"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def amount(done: float, total: float | None, text: str) -> str:
     """Return how far a step is: "122 of 200 pages"."""
     of = f" of {number(total)}" if total else ""

@@ -114,6 +114,10 @@ def test_every_line_fits_a_terminal_of_eighty_columns():
     assert all(len(line) <= 80 for line in picture(track_of(*events, plan=plan)).splitlines())
 
 
+def test_process_of_which_nothing_is_known_yet_is_drawn():
+    assert drawn(drawing.process(Track(), NOW, console())).split() == ["queued"]
+
+
 def test_window_is_around_the_current_line():
     assert drawing.window(3, 1, 10) == (0, 3)
     assert drawing.window(40, 0, 10) == (0, 10)

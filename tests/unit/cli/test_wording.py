@@ -62,6 +62,14 @@ def test_clean_leaves_nothing_that_a_terminal_obeys(text):
     assert all(char.isprintable() for char in wording.clean(text))
 
 
+def test_one_thing_is_said_differently_from_many():
+    assert [wording.plural(count, "group") for count in (0, 1, 1200)] == [
+        "0 groups",
+        "1 group",
+        "1,200 groups",
+    ]
+
+
 def test_clean_makes_one_line_and_keeps_words():
     assert wording.clean("naïve\n\tcafé ✓") == "naïve  café ✓"
 

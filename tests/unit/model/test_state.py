@@ -160,7 +160,10 @@ def test_nothing_follows_a_cancel_request_but_the_step_at_hand_and_the_end():
     state = folded(*running(), e.ProcessCancelRequested(at=at(), reason="why"))
     assert (state.status, state.reason) == (S.CANCELLING, "why")
     state = apply(state, e.StepFinished(at=at(), step="first"), PLAN)
-    for refused in (e.StepStarted(at=at(), step="second", attempt=1), e.ProcessInterrupted(at=at(), step="first")):
+    for refused in (
+        e.StepStarted(at=at(), step="second", attempt=1),
+        e.ProcessInterrupted(at=at(), step="first"),
+    ):
         with pytest.raises(InvalidStateError):
             apply(state, refused, PLAN)
     assert apply(state, e.ProcessCancelled(at=at(), reason="why"), PLAN).status is S.CANCELLED
@@ -229,7 +232,10 @@ def made(kind, moment: float, step: str, attempt: int):
 
 PROPOSALS = st.lists(
     st.tuples(
-        st.sampled_from(list(KINDS)), st.floats(0, 20), st.sampled_from(["first", "second"]), st.integers(1, 4)
+        st.sampled_from(list(KINDS)),
+        st.floats(0, 20),
+        st.sampled_from(["first", "second"]),
+        st.integers(1, 4),
     ),
     max_size=60,
 )

@@ -12,7 +12,7 @@ from procactors.cli import drawing, status_style
 from procactors.cli.demo.archive import Packed, Proposal
 from procactors.cli.demo.count import Counted
 from procactors.cli.demo.duplicates import Duplicates
-from procactors.cli.wording import amount, clean, duration, size
+from procactors.cli.wording import amount, clean, duration, plural, size
 from procactors.model.status import ProcessStatus
 
 if TYPE_CHECKING:
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 
 def board(tracks: Mapping[str, Track], now: datetime, console: Console) -> RenderableType:
     """Return a table of a round's processes; `now` is the moment that running times are counted to."""
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=2, min_width=2, justify="right")
-    table.add_column(no_wrap=True, min_width=max(map(len, tracks)))
-    table.add_column(no_wrap=True, justify="right", min_width=6)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    times = {name: duration(track.span.seconds(now)) if track.span else "" for name, track in tracks.items()}
+    table = drawing.lines(names=tracks, times=times.values())
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for name, track in tracks.items():
-        took = duration(track.span.seconds(now)) if track.span else ""
-        table.add_row(status_style.sign(track.status, console), name, Text(took, "dim"), _rest(name, track))
+        sign, took = status_style.sign(track.status, console), Text(times[name], "dim")
+        table.add_row(sign, name, took, _rest(name, track))
     return table
 
 
@@ -54,12 +52,13 @@ def _running(track: Track) -> RenderableType:
     count = len(track.steps)
     said = track.progress
     words = amount(said.done, said.total, said.text) if said else ""
-    row = Table.grid(padding=(0, 1))
-    row.add_column(min_width=drawing.BAR_WIDTH)
-    row.add_column(no_wrap=True, min_width=16)
-    row.add_column(no_wrap=True, overflow="ellipsis")
-    place = Text.assemble((f"{min(int(track.done) + 1, count)}/{count} ", "dim"), track.step or "")
-    row.add_row(drawing.bar(track.done / count), place, Text(words, "dim"))
+    row = Table.grid(padding=(0, 1), expand=True)
+    row.add_column(width=drawing.BAR_WIDTH)
+    row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    place = (f"{min(int(track.done) + 1, count)}/{count} ", "dim")
+    row.add_row(
+        drawing.bar(track.done / count), Text.assemble(place, f"{track.step or ''}  ", (words, "dim"))
+    )
     return row
 
 
@@ -80,7 +79,7 @@ def summary(name: str, output: object) -> str:
             return f"{counts.files:,} texts, {counts.lines:,} lines, {counts.tokens:,} Python tokens"
         case "duplicates":
             found = msgspec.convert(output, Duplicates)
-            return f"{found.groups:,} contents more than once, {size(found.wasted)} too much"
+            return f"{plural(found.groups, 'group')} of equal files, {size(found.wasted)} too much"
         case "archive":
             packed = msgspec.convert(output, Packed)
             if not packed.path:

@@ -10,7 +10,7 @@ from procactors.cli.demo.archive import Packed
 from procactors.cli.demo.count import Counted
 from procactors.cli.demo.duplicates import Duplicates
 from procactors.cli.demo.files import Job, written
-from procactors.cli.wording import size
+from procactors.cli.wording import plural, size
 
 
 class Findings(msgspec.Struct):
@@ -86,7 +86,8 @@ def _duplicates(found: Duplicates | None) -> Iterator[str]:
     if found is None:
         yield "The search did not finish."
         return
-    yield f"{found.groups:,} contents occur more than once; one copy each would save {size(found.wasted)}."
+    groups = plural(found.groups, "group")
+    yield f"There are {groups} of files with equal content; one copy each would save {size(found.wasted)}."
     for group in found.largest:
         names = ", ".join(f"`{name}`" for name in group.names)
         more = f" and {group.files - len(group.names)} more" if group.files > len(group.names) else ""

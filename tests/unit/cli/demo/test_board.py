@@ -39,7 +39,7 @@ def test_running_process_has_a_bar_and_its_step():
         e.StepStarted(at=NOW, step="tokenize 1"),
         e.StepProgressed(at=NOW, step="tokenize 1", done=1, total=2, text="files"),
     )
-    assert lines(count=running) == [" ● count   12 s ━━━━━━                   2/6 tokenize 1 1 of 2 files"]
+    assert lines(count=running) == [" ● count   12 s ━━━━━━                   2/6 tokenize 1  1 of 2 files"]
 
 
 def test_process_that_is_not_started_waits():
@@ -60,7 +60,7 @@ def test_outputs_are_summed_up_in_a_few_words():
     counted = count.Counted(SCANNED, count.Counts(files=10, lines=2000, tokens=30_000), "/x")
     assert summary("count", counted) == "10 texts, 2,000 lines, 30,000 Python tokens"
     found = duplicates.Duplicates(5, 2, 2048, [])
-    assert summary("duplicates", found) == "2 contents more than once, 2.0 KiB too much"
+    assert summary("duplicates", found) == "2 groups of equal files, 2.0 KiB too much"
     packed = archive.Packed([], "/a.tar.xz", "xz", 10, 1000, 250)
     assert summary("archive", packed) == "1000 B packed into 250 B, 25.0%, verified"
     assert summary("archive", archive.Packed([])) == "not wanted"
