@@ -160,7 +160,7 @@ class World:
             await self.check_history(pid, info)
 
     async def check_history(self, pid, info):
-        events = [event for event in await self.store.history(pid, 0, 1000)]
+        events = await self.store.history(pid, 0, 1000)
         assert [event.seq for event in events] == list(range(1, info.seq + 1))
         finished = [event.step for event in events if type(event).__name__ == "StepFinished"]
         assert len(finished) == len(set(finished))

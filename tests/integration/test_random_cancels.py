@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import random
 import sqlite3
 import threading
+from pathlib import Path
 
 import anyio
 import pytest
@@ -59,9 +59,9 @@ STEPS = [
 
 def open_files() -> set[str]:
     found = set()
-    for number in os.listdir("/proc/self/fd"):
+    for number in Path("/proc/self/fd").iterdir():
         try:
-            found.add(os.readlink(f"/proc/self/fd/{number}"))
+            found.add(str(number.readlink()))
         except OSError:
             continue
     return {name for name in found if ".db" in name}
@@ -70,7 +70,7 @@ def open_files() -> set[str]:
 @pytest.mark.slow
 async def test_five_hundred_random_cancels_leave_nothing_behind(tmp_path):
     seed = random.SystemRandom().randrange(2**32)
-    print(f"seed={seed}")
+    print(f"seed={seed}")  # noqa: T201 - to get the same run again
     rng = random.Random(seed)
     threads_before = set(threading.enumerate())
     tasks_before = asyncio.all_tasks()

@@ -215,6 +215,7 @@ def _queued_anew(_state: ProcessState, event: Any, plan: Process) -> _Changes:
 
 
 def _sleeping(state: ProcessState, event: e.ProcessSleeping, _plan: Process) -> _Changes:
+    _require(not state.in_step, "a step is running")
     changes = _set_aside(state, event, S.SLEEPING)
     return {**changes, "due_at": event.due_at.timestamp()}
 

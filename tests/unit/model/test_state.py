@@ -245,9 +245,9 @@ def allowed_history(proposals) -> list:
     """Apply proposals one by one, keeping those that the state allows; begin to prefer what fits."""
     events, moment = [queued()], 0.0
     state = apply(None, events[0], PLAN)
-    for kind, pause, step, attempt in proposals:
+    for kind, pause, proposed, attempt in proposals:
         moment += pause
-        step = current_step(state, PLAN) or step
+        step = current_step(state, PLAN) or proposed
         event = made(kind, moment, step, state.next_attempt if kind is e.StepStarted else attempt)
         try:
             state = apply(state, event, PLAN)
