@@ -1,32 +1,22 @@
 """The program that is killed: runs processes of many small steps, started by key, until all have finished.
 
-    python -m tests.crash.driver DATABASE LEDGER PROCESSES STEPS
+    python -m tests.crash.driver DATABASE PROCESSES STEPS
 
-Each step notes in the ledger, an append-only file beside the store, that it began; the driver notes when it
-starts and when everything is done. Run again after a kill it goes on.
+It notes on its standard output when it starts, that a step begins, what a subscriber sees, and when
+everything is done. Run again after a kill it goes on.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 
 import anyio
 
 from procactors import Process, ProcessManager, Step, StepContext, step
+from tests.crash.ledger import Ledger
 
 MAX_RUNNING = 8
-
-
-class Ledger:
-    """Lines that survive a kill: each is one write to a file opened for appending."""
-
-    def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-
-    def note(self, *words: object) -> None:
-        os.write(self._file, (" ".join(map(str, (f"{time.time():.6f}", *words))) + "\n").encode())  # noqa: TID251
 
 
 @step
@@ -35,27 +25,37 @@ async def work(data: dict, ctx: StepContext, *, ledger: Ledger) -> dict:
     number = data["count"]
     ledger.note("begin", ctx.pid, ctx.step, ctx.attempt)
     await anyio.sleep(0.02 + (number * 7 + data["seed"] * 3) % 41 / 1000)
-    return {**data, "count": number + 1}
+    return {**data, "count": number + 1, "sum": data.get("sum", 0) + number * data["seed"]}
 
 
 def process(steps: int) -> Process:
-    return Process("kill-nine", [Step(f"s{i}", work, services=("ledger",)) for i in range(steps)])
+    """No timeout: the time while nothing runs counts, too."""
+    plan = [Step(f"s{i}", work, services=("ledger",)) for i in range(steps)]
+    return Process("kill-nine", plan, timeout=None)
 
 
-async def main(database: str, ledger_path: str, processes: int, steps: int) -> None:
-    ledger = Ledger(ledger_path)
+async def watch(manager: ProcessManager, ledger: Ledger) -> None:
+    async with manager.subscribe() as events:
+        ledger.note("watching")
+        async for event in events:
+            ledger.note("saw", event.pid, event.seq, event.position, type(event).__name__)
+
+
+async def main(database: str, processes: int, steps: int) -> None:
+    ledger = Ledger(sys.stdout.fileno())
     ledger.note("start", os.getpid())
     manager = ProcessManager(f"sqlite:///{database}", services={"ledger": ledger}, max_running=MAX_RUNNING)
-    async with manager:
-        ledger.note("open", os.getpid())
+    async with manager, anyio.create_task_group() as group:
+        group.start_soon(watch, manager, ledger)
         handles = [
             await manager.start(process(steps), {"count": 0, "seed": n}, key=f"p{n}")
             for n in range(processes)
         ]
         for handle in handles:
             await handle.result()
-    ledger.note("done", os.getpid())
+        group.cancel_scope.cancel()
+    ledger.note("done")
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    anyio.run(main, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
