@@ -131,7 +131,10 @@ class ProcessEndedError(ProcactorsError):
         attempt: int | None = None,
         error: ErrorInfo | None = None,
     ) -> None:
-        """Make the error; `error` is the process's own account of its end."""
+        """Make the error of process `pid`; `error` is its own account of its end.
+
+        `step` and `attempt` say where it ended; without a `message` the class's first line is taken.
+        """
         super().__init__(message, pid=pid, step=step, attempt=attempt)
         self.error = error
 
@@ -169,7 +172,7 @@ class RetryAfter(ProcactorsError):  # noqa: N818 - a signal to the engine, named
     """
 
     def __init__(self, seconds: float, message: str = "") -> None:
-        """Ask for another try of this step in `seconds` seconds."""
+        """Ask for another try of this step in `seconds` seconds; `message` says why, for people."""
         if not seconds >= 0:
             problem = f"RetryAfter(seconds) must be 0 or more, not {seconds!r}"
             raise ValueError(problem)

@@ -36,10 +36,8 @@ class ProcessManager:
     """Runs durable processes inside an asyncio application.
 
     Embed it as `async with ProcessManager("sqlite:///app.db") as manager:`, by `lifespan=manager.lifespan`,
-    or
-    by `await manager.open()` and `await manager.close()`. Any number of managers may share a store; exactly
-    one
-    of them runs a given process, and all of them can read and control it.
+    or by `await manager.open()` and `await manager.close()`. Any number of managers may share a store;
+    exactly one of them runs a given process, and all of them can read and control it.
 
     Source: MWStake ProcessManager.
     """
@@ -65,7 +63,7 @@ class ProcessManager:
             url: Where state lives: "sqlite:///relative.db", "sqlite:////absolute.db?synchronous=NORMAL",
                 "memory://"; or a store.
             run: False makes a client: it starts, reads, subscribes and controls, and leaves running to
-            others.
+                others.
             services: What steps may ask for by name.
             modules: Modules and packages from which stored references may be imported.
             plugins: What is run periodically.
@@ -173,12 +171,10 @@ class ProcessManager:
             process: What to do.
             data: First step's input. JSON-able, at most 1 MiB (options.payload_limit_bytes). None: `{}`.
             key: Unique in the store, and held until the process is deleted by retention, so that starting
-            twice
-                starts once. The same key with another definition still gives the first.
+                twice starts once. The same key with another definition still gives the first.
             on_conflict: What to do if the key is taken: "return" a handle to its holder; "raise"
                 KeyConflictError; "replace" it (cancelled if it is alive; this one waits for its end);
-                "skip": return
-                None.
+                "skip": return None.
             key_scope: "active" frees the key when the process ends.
             priority: A larger one goes first when slots are scarce.
             delay: Seconds to wait before it begins, >= 0; the process is `sleeping` meanwhile.
@@ -194,8 +190,7 @@ class ProcessManager:
             InvalidDefinitionError: A service is missing, or an argument is wrong; nothing was stored.
             InvalidDataError: The data is not JSON-able, or too large (PayloadTooLargeError).
             StoreUnavailableError: The store could not be used for options.store_patience_s seconds. The
-            process may
-                have been stored all the same: look by key.
+                process may have been stored all the same: look by key.
 
         Cancellation: safe; either nothing was stored, or the process exists and can be found by its key.
 
@@ -251,7 +246,7 @@ class ProcessManager:
         return await views.result_of(self._open_room(), checked_pid(pid), timeout)
 
     async def info(self, pid: str) -> ProcessInfo:
-        """Return how a process stands.
+        """Return how the process `pid` stands.
 
         Raises:
             UnknownProcessError: There is no such process.
@@ -295,9 +290,11 @@ class ProcessManager:
     async def proceed(self, pid: str, data: Any = None) -> str:
         """Answer a process's interrupt: merge `data` over its data, and let it go on, on any manager.
 
-        Of two mappings the union is taken, one level deep; anything else replaces. Without data it goes on
-        with
-        what there is. Its timeout starts anew.
+        Of two mappings the union is taken, one level deep; anything else replaces. Its timeout starts anew.
+
+        Args:
+            pid: The process.
+            data: The answer; JSON-able. None: it goes on with what there is.
 
         Returns:
             The pid.
@@ -318,6 +315,10 @@ class ProcessManager:
     async def cancel(self, pid: str, *, reason: str = "") -> bool:
         """Cancel a process: no further step starts, a running one is cancelled.
 
+        Args:
+            pid: The process.
+            reason: Why; kept with the process, and in its ProcessCancelledError.
+
         Returns:
             True if the request was stored before the process ended: it will end as cancelled. False if it
             was over.
@@ -330,7 +331,9 @@ class ProcessManager:
         return await control.cancel(self._open_room(), checked_pid(pid), reason)
 
     async def retry(self, pid: str) -> None:
-        """Go on with a process that failed or timed out, from its failed step. Its timeout starts anew.
+        """Go on with process `pid`, which failed or timed out, from its failed step.
+
+        Its timeout starts anew, and its failed attempts are forgiven; attempts are counted on.
 
         Raises:
             InvalidStateError: It has not failed.
@@ -343,13 +346,13 @@ class ProcessManager:
     def subscribe(self, pid: str | None = None, *, after: int | None = None) -> EventStream:
         """Follow the events of a process, or of all: `async with manager.subscribe(pid) as events`.
 
-        The stream of one process begins with its history (or after the seq `after`), goes over into live
-        events
-        without a gap or a repetition, and ends when the process does. The stream of all begins now (or
-        after the
-        position `after`), and never ends. Every event is delivered after it is committed: what was seen
-        can't be lost.
-        Both end when the manager is closed.
+        The stream of one process begins with its history, goes over into live events without a gap or a
+        repetition, and ends when the process does. The stream of all begins now, and never ends. Every event
+        is delivered after it is committed: what was seen can't be lost. Both end when the manager is closed.
+
+        Args:
+            pid: The process; None: all of them.
+            after: Begin after this `seq` of the process, or after this `position` of the stream of all.
 
         Raises (on entering):
             UnknownProcessError: There is no such process.

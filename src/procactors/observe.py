@@ -23,19 +23,22 @@ class Observer:
         """`actor` failed with `error` and starts again after `delay` seconds."""
 
     def actor_gave_up(self, actor: str, error: BaseException) -> None:
-        """`actor` failed more often than its budget allows and stays down."""
+        """`actor` failed more often than its budget allows, last with `error`, and stays down."""
 
     def actor_abandoned(self, actor: str) -> None:
         """`actor` ignored stop and cancellation beyond its grace and was left behind."""
 
     def events_committed(self, events: Sequence[object], seconds: float) -> None:
-        """These `ProcessEvent`s are in the store now; their transaction took `seconds`."""
+        """These `events` (each a `ProcessEvent`) are in the store now; their transaction took `seconds`."""
 
     def store_retried(self, error: BaseException, delay: float) -> None:
         """The store failed with `error`; the same write is tried again after `delay` seconds."""
 
     def loop_blocked(self, seconds: float, step: str | None, stack: str) -> None:
-        """The event loop has not turned for `seconds`. Called in the watchdog's own thread."""
+        """The event loop has not turned for `seconds`. Called in the watchdog's own thread.
+
+        `step` names the step that blocks it, if it is one; `stack` is where the loop's thread stands.
+        """
 
     def thread_abandoned(self, pid: str, step: str) -> None:
-        """A step in a thread went past its end (timeout, cancel) and its thread was left behind."""
+        """`step` of process `pid` went past its end (timeout, cancel) and its thread was left behind."""

@@ -55,7 +55,7 @@ class ReplySlot(Generic[Reply]):
         return self._answered
 
     async def wait(self) -> Reply:
-        """Wait for the answer and return it, or raise it. Cancellation gives the reply up."""
+        """Wait for the answer and return it, or raise it. Cancellation: gives the reply up."""
         if not self._answered:
             self._arrival = anyio.Event()
             try:

@@ -186,6 +186,8 @@ class StagedMailbox:
 
         Raises:
             MailboxFullError: The lane is full and does not let anyone wait.
+
+        Cancellation: safe.
         """
         queue = self._by_type.get(type(message)) or self._queue_of(type(message))
         while queue.is_full:
@@ -226,7 +228,10 @@ class StagedMailbox:
         self._room = None
 
     async def arrival(self) -> None:
-        """Wait until there is something to take, or until `wake`. For the one consumer only."""
+        """Wait until there is something to take, or until `wake`. For the one consumer only.
+
+        Cancellation: safe; nothing is taken.
+        """
         if not self:
             self._consumer = anyio.Event()
             await self._consumer.wait()

@@ -77,17 +77,10 @@ class Supervisor:
     # Life.
 
     async def serve(self) -> None:
-        """Hold the task group open until `close`."""
+        """Hold the task group open until `close`. Cancellation: cancels every child."""
         try:
             async with anyio.create_task_group() as self.group:
-                try:
-                    self._open.set()
-                    await self._closing.wait()
-                    with anyio.CancelScope(shield=True):
-                        for child in reversed(self.children()):
-                            await child.end_for_good("its supervisor closes")
-                finally:
-                    self._all_else_ended.set()
+                await self._hold_open()
         except BaseExceptionGroup as errors:
             self._raise_unless_left_behind(errors)
         finally:
@@ -95,8 +88,20 @@ class Supervisor:
             if self._parent is not None:
                 self._parent.forget(self)
 
+    async def _hold_open(self) -> None:
+        try:
+            self._open.set()
+            await self._closing.wait()
+            with anyio.CancelScope(shield=True):
+                for child in reversed(self.children()):
+                    await child.end_for_good("its supervisor closes")
+        finally:
+            self._all_else_ended.set()
+
     async def outlast_all_else(self) -> None:
         """Wait until all else here has ended, in a task whose coroutine was left behind.
+
+        Cancellation: goes on waiting.
 
         anyio will notice that scopes of the coroutine were never closed, and take the whole group down:
         such a task may end only when nothing else is left in it.
@@ -112,7 +117,7 @@ class Supervisor:
             raise remaining
 
     async def opened(self) -> None:
-        """Wait until children can be started."""
+        """Wait until children can be started. Cancellation: safe."""
         await self._open.wait()
 
     async def close(self) -> None:
@@ -232,7 +237,10 @@ class Supervisor:
         return Failed(end.cause, gave_up=True)
 
     async def lives_again(self, cell: Cell, end: Exit) -> bool:
-        """Decide whether `cell` gets another life, and return when it is time for it."""
+        """Decide whether `cell` gets another life after `end`, and return when it is time for it.
+
+        Cancellation: there is no other life.
+        """
         was_halted = cell.was_halted()
         if cell.is_stopping or cell.has_finished or self._closing.is_set():
             return False
@@ -274,7 +282,10 @@ class Supervisor:
         return self.siblings.is_up
 
     async def halt_life(self) -> None:
-        """Let no child live until `wake`, and return when none does."""
+        """Let no child live until `wake`, and return when none does.
+
+        Cancellation: they go on ending.
+        """
         assert self._parent is not None
         self._parent.siblings.note_waiting(self)
         await self.siblings.halt_all()
@@ -284,7 +295,7 @@ class Supervisor:
         self.siblings.resume()
 
     async def end_for_good(self, _reason: str) -> None:
-        """Close."""
+        """Close. Cancellation: they go on stopping."""
         await self.close()
 
     # The end.

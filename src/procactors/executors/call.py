@@ -122,7 +122,7 @@ def _invoke(
     call: Callable[..., Any],
     data: msgspec.Raw,
     ctx: StepContext,
-    args: tuple[Any, ...],
+    args: Sequence[Any],
     keywords: dict[str, Any],
 ) -> Any:
     try:

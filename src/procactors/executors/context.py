@@ -59,9 +59,10 @@ class StepContext:
         return f"{self.pid}-{self.step}"
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
-        """Say how far the step is: `done` of `total`, in any unit. Never blocks; also from a thread.
+        """Say how far the step is: `done` of `total`, in any unit, and in `text` what it does.
 
-        Only the newest is kept, and written at most every 0.1 s (options.progress_every_s).
+        Never blocks; also from a thread. Only the newest is kept, and written at most every 0.1 s
+        (options.progress_every_s).
         """
         self._reports.progressed(done, total, text)
 

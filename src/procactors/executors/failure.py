@@ -52,12 +52,12 @@ def _message(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    frames = _without_own(error.__traceback__)
+    frames = _from_user_code(error.__traceback__)
     text = "".join(traceback.format_exception(type(error), error, frames, chain=False))
     return text.encode("utf-8", "backslashreplace").decode()[-_TRACEBACK_CHARS:]
 
 
-def _without_own(frames: TracebackType | None) -> TracebackType | None:
+def _from_user_code(frames: TracebackType | None) -> TracebackType | None:
     """Leave out how the library came to call user code; all of it if there is nothing else."""
     start = frames
     while start is not None and start.tb_frame.f_code.co_filename.startswith(_PACKAGE):

@@ -64,7 +64,7 @@ class Process:
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Process:
-        """Make a definition of plain data, as JSON or YAML gives it.
+        """Make a definition of `spec`: plain data, as JSON or YAML gives it.
 
         References are not resolved here, but when the process is started.
 

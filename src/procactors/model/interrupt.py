@@ -12,7 +12,7 @@ from procactors.model import reference
 
 
 class Interrupt(msgspec.Struct, frozen=True):
-    """Returned by a step to pause the process after its checkpoint, until `proceed(pid, answer)`.
+    """Returned by a step to interrupt the process after its checkpoint, until `proceed(pid, answer)`.
 
     The answer is merged over `data` (see `merged`), and the result is the next step's input.
 

@@ -58,7 +58,7 @@ def encode(value: Any, limit_bytes: int, what: str) -> Payload:
             f"{what} has {len(data):,} bytes as JSON, more than the limit of {limit_bytes:,}"
             " (options.payload_limit_bytes); store it elsewhere and hand on its path, key or URL"
         )
-    if b"null" in data and (path := _not_a_number(value, "")) is not None:
+    if b"null" in data and (path := _path_of_nan(value, "")) is not None:
         raise InvalidDataError(f"{what} is not JSON-able: {_field(path)} is not a finite number")
     return Payload(data)
 
@@ -110,11 +110,11 @@ def _culprit(value: Any, path: str, error: Exception) -> tuple[str, str]:
     return path, f"is a {type(value).__module__}.{type(value).__qualname__}: {value!r:.80}"
 
 
-def _not_a_number(value: Any, path: str) -> str | None:
+def _path_of_nan(value: Any, path: str) -> str | None:
     """Find a NaN or an infinity, which msgspec would silently write as null."""
     if isinstance(value, float):
         return None if math.isfinite(value) else path
     for name, part in _parts(value):
-        if (found := _not_a_number(part, path + name)) is not None:
+        if (found := _path_of_nan(part, path + name)) is not None:
             return found
     return None

@@ -36,7 +36,7 @@ class Step(_Named, frozen=True, kw_only=True):
             many seconds, > 0; an attempt that stops doing so is failed.
         retry: What happens after a failure; None: one attempt only.
         executor: "loop" (plain functions run in a thread anyway), "thread" or "process".
-        interrupts: Pause the process after this step, as if it returned `Interrupt(output)`.
+        interrupts: Interrupt the process after this step, as if it returned `Interrupt(output)`.
         at_most_once: Never run it again after a crash inside it: the process fails instead.
         undo: The compensation of this step: a function or class, a reference, or a `Step`.
 
@@ -44,10 +44,10 @@ class Step(_Named, frozen=True, kw_only=True):
         InvalidDefinitionError: Something is wrong; the message names step, field and reason.
     """
 
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
-    services: tuple[str, ...] = ()
-    optional_services: tuple[str, ...] = ()
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = {}
+    services: Sequence[str] = ()
+    optional_services: Sequence[str] = ()
     timeout: float | None = None
     heartbeat: float | None = None
     retry: Retry | None = None

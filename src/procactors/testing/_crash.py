@@ -49,8 +49,7 @@ async def explore_crashes(
     """Run a scenario once for each commit and each side of it, with a crash there, and compare the ends.
 
     After a crash the next manager on the same store runs, and the scenario is called again, as a program
-    would
-    be: so it has to start processes by key, and to answer only what is asked.
+    would be: so it has to start processes by key, and to answer only what is asked.
 
     Args:
         scenario: Drives a manager to some result, which has to be the same whatever crashes.

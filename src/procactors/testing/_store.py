@@ -21,7 +21,7 @@ class SimulatedStore:
     Attributes:
         commits: How many transactions were tried.
         crashed: Set when a crash that was ordered has happened. From then on every commit fails, until
-        `reboot`.
+            `reboot`.
     """
 
     def __init__(self, inner: Store) -> None:
