@@ -53,6 +53,8 @@ _log = logging.getLogger("procactors.engine")
 
 _PREFIX = "process-"
 _RETRY_ERRAND_S = 1.0
+_LOOK_FOR_DEAD_S = 0.5
+"""While there are others: one that was killed on this machine is taken over from in under a second."""
 
 
 class SupervisorActor(Actor[Any]):
@@ -233,7 +235,8 @@ class SupervisorActor(Actor[Any]):
 
     def _adopted(self, has_company: bool) -> None:  # noqa: FBT001 - the errand's result
         if has_company:
-            self.set_timer("adopt", self._room.options.lease_s / 4, Errand("adopt"))
+            every = min(self._room.options.lease_s / 4, _LOOK_FOR_DEAD_S)
+            self.set_timer("adopt", every, Errand("adopt"))
         self._look()
 
     def _set_timers(self, moments: tuple[float | None, float | None]) -> None:
