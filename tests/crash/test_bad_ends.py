@@ -1,0 +1,178 @@
+"""Programs that are killed, kill themselves, are told to stop, or block: with real OS processes."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import asynccontextmanager
+from statistics import median
+
+import anyio
+import pytest
+
+from procactors import ProcessManager, ProcessStatus
+from tests.crash.programs import CRASH_LIMIT, LEASE_S, SHORT_LEASE
+from tests.crash.victim import running
+
+PROGRAM = "tests.crash.programs"
+TAKEOVER_S = 1.0
+TRIES = 3  # a busy machine may be slow once; without a look at who is dead it is the whole lease each time
+
+
+@asynccontextmanager
+async def client_of(database):
+    async with ProcessManager(f"sqlite:///{database}", run=False) as client:
+        yield client
+
+
+async def outcome(database):
+    """Return how the one process in the store stands, and its history."""
+    async with client_of(database) as client:
+        (info,) = await client.list()
+        return info, await client._room.store.history(info.pid, 0, 1000)  # also of one that goes on
+
+
+def kinds(history):
+    return [type(event).__name__ for event in history]
+
+
+def seconds_between(first, second):
+    return float(second[0]) - float(first[0])
+
+
+# Killed.
+
+
+async def test_a_new_manager_takes_over_from_a_killed_one_in_under_a_second(tmp_path):
+    took = []
+    for n in range(TRIES):
+        database = tmp_path / f"{n}.db"
+        async with running(PROGRAM, "hangs", database, "hang") as first:
+            await first.wrote("begin")
+            await first.kill()
+        async with running(PROGRAM, "hangs", database) as second:
+            took.append(seconds_between(await second.wrote("start"), await second.wrote("begin")))
+            assert await second.ended() == 0, second.log
+        assert second.noted("begin")[0][2] == "2", "after kill -9 the attempt grows"
+        info, history = await outcome(database)
+        assert info.output == {"quick": 2, "came_back": True}
+        assert kinds(history).count("ProcessRecovered") == 1
+    assert median(took) < TAKEOVER_S, took
+
+
+async def test_a_manager_that_stands_by_takes_over_from_a_killed_one_in_under_a_second(tmp_path):
+    took = []
+    for n in range(TRIES):
+        database = tmp_path / f"{n}.db"
+        async with running(PROGRAM, "hangs", database, "hang") as first:
+            await first.wrote("begin")
+            async with running(PROGRAM, "hangs", database) as second:
+                await second.wrote("listens")
+                killed_at = anyio.current_time()
+                await first.kill()
+                await second.wrote("begin")
+                took.append(anyio.current_time() - killed_at)
+                assert await second.ended() == 0, second.log
+        info, _ = await outcome(database)
+        assert info.output == {"quick": 2, "came_back": True}
+    assert median(took) < TAKEOVER_S, took
+
+
+async def test_a_process_that_kills_its_program_again_and_again_is_failed_after_the_limit(tmp_path):
+    database = tmp_path / "a.db"
+    kills = 0
+    while True:
+        async with running(PROGRAM, "crash-loop", database) as victim:
+            code = await victim.ended()
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL, victim.log
+        kills += 1
+        assert [line[2] for line in victim.noted("begin")] == [str(kills)]
+    assert kills == CRASH_LIMIT
+    assert victim.noted("ended", "ProcessFailedError")
+    info, history = await outcome(database)
+    assert info.status is ProcessStatus.FAILED
+    assert info.error.type == "CrashLoopError"
+    assert "3 times in a row" in info.error.message
+    assert info.error.step == "kills"
+    assert kinds(history).count("ProcessRecovered") == kills
+
+
+async def test_a_step_that_may_run_only_once_is_not_run_again_after_a_kill(tmp_path):
+    database = tmp_path / "a.db"
+    async with running(PROGRAM, "once", database, "hang") as first:
+        await first.wrote("begin")
+        await first.kill()
+    _, history = await outcome(database)
+    assert history[-1].step == "hangs"
+    assert kinds(history)[-1] == "StepStarted", "its start was durable before it ran"
+    async with running(PROGRAM, "once", database) as second:
+        assert await second.ended() == 0, second.log
+    assert not second.noted("begin")
+    assert second.noted("ended", "ProcessFailedError")
+    info, _ = await outcome(database)
+    assert info.status is ProcessStatus.FAILED
+    assert "at_most_once" in info.error.message
+    assert (info.error.step, info.error.attempt) == ("hangs", 1)
+
+
+# Told to stop.
+
+
+async def test_a_graceful_shutdown_costs_no_attempt(tmp_path):
+    database = tmp_path / "a.db"
+    async with running(PROGRAM, "hangs", database, "hang") as first:
+        await first.wrote("begin")
+        await first.wrote("listens")
+        assert await first.kill(signal.SIGTERM) == 0, first.log
+        assert first.noted("closed")
+    info, history = await outcome(database)
+    assert (info.status, info.attempt, info.owner) == (ProcessStatus.QUEUED, 1, None)
+    assert kinds(history)[-1] == "ProcessReleased"
+    async with running(PROGRAM, "hangs", database) as second:
+        assert await second.ended() == 0, second.log
+    assert second.noted("begin")[0][2] == "1"
+    info, history = await outcome(database)
+    assert info.status is ProcessStatus.FINISHED
+    assert "ProcessRecovered" not in kinds(history)
+
+
+async def test_a_graceful_shutdown_waits_for_the_checkpoint_of_a_running_step(tmp_path):
+    database = tmp_path / "a.db"
+    async with running(PROGRAM, "takes-a-moment", database, "hang") as first:
+        await first.wrote("listens")
+        await first.wrote("begin")
+        assert await first.kill(signal.SIGTERM) == 0, first.log
+        assert len(first.noted("begin")) == 1, "no further step has begun"
+    info, history = await outcome(database)
+    assert info.last_completed_step == "moment"
+    assert kinds(history)[-2:] == ["StepFinished", "ProcessReleased"]
+    async with client_of(database) as client:
+        assert [member.identity.kind for member in await client.managers()] == ["client"]
+
+
+# Blocked.
+
+
+@pytest.mark.slow
+async def test_a_blocked_loop_is_reported_with_its_step_and_stack_and_loses_no_lease(tmp_path):
+    database = tmp_path / "a.db"
+    async with running(PROGRAM, "blocks", database) as blocked:
+        begun = await blocked.wrote("begin")
+        url = f"sqlite:///{database}"
+        async with ProcessManager(url, name="rival", options=SHORT_LEASE) as rival:
+            (info,) = await rival.list()
+            assert await rival.result(info.pid) == {"blocked": True, "quick": 1}
+        finished = await blocked.wrote("finished")
+        assert seconds_between(begun, finished) > 2 * LEASE_S
+        assert await blocked.ended() == 0, blocked.log
+    _, history = await outcome(database)
+    assert kinds(history) == [
+        "ProcessQueued", "ProcessStarted", "StepStarted", "StepFinished", "StepStarted", "StepFinished",
+        "ProcessFinished",
+    ]  # fmt: skip
+    assert len(blocked.noted("begin")) == 1
+    assert f"step 'blocks' of process {info.pid} blocks it" in blocked.log
+    assert "in blocks_the_loop" in blocked.log
+    assert "time.sleep(BLOCKED_S)" in blocked.log
+    assert blocked.log.count("has not turned") == 1, "once for each time"
