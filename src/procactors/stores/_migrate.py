@@ -56,7 +56,8 @@ def migrate_sqlite(connection: sqlite3.Connection, now: Instant, where: str) -> 
                 if statement.strip():
                     connection.execute(statement)
             connection.execute("INSERT INTO procactors_schema VALUES (?, ?)", (number, now))
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")

@@ -81,7 +81,11 @@ class Store(Protocol):
         ...
 
     async def commit(self, operations: Sequence[Operation]) -> list[Outcome]:
-        """Do these operations in one transaction, in order; all that were not refused are durable then."""
+        """Do these operations in one transaction, in order; all that were not refused are durable then.
+
+        StoreUnavailableError means that nothing was written, and that the same batch may be tried again: a
+        store whose answer was lost on the way finds out what became of the transaction before it raises.
+        """
         ...
 
     async def record(self, pid: str) -> Record | None:

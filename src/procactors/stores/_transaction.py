@@ -52,11 +52,11 @@ class Transaction:
         execute("BEGIN IMMEDIATE")
         try:
             outcomes = self._run_all(operations, now)
+            execute("COMMIT")  # on a full disk this may fail, too, and the transaction be open still
         except BaseException:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
-        execute("COMMIT")
         return outcomes
 
     def _run_all(self, operations: Sequence[b.Operation], now: float) -> list[b.Outcome]:
