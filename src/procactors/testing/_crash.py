@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import anyio
 import msgspec
 
+from procactors.model.event import ProcessInterrupted
 from procactors.options import ManagerOptions
 from procactors.stores.memory import MemoryStore
 from procactors.testing._clock import VirtualClock
@@ -63,17 +64,17 @@ async def explore_crashes(
     Cancellation: safe.
     """
     world = _World(scenario, services, options, max_running)
-    expected, commits = await world.run(None)
+    calm = await world.run(None)
     crashes = 0
-    for number in range(1, commits + 1):
+    for number in range(1, calm.commits + 1):
         for when in _POINTS:
-            output, _ = await world.run((number, when))
-            crashes += 1
-            assert output == expected, (
-                f"crash {when} commit {number} of {commits}: ended with {output!r},"
-                f" without a crash with {expected!r}"
+            run = await world.run((number, when))
+            crashes += run.lives > 1
+            assert run.result == calm.result, (
+                f"crash {when} commit {number} of {calm.commits}: ended with {run.result!r},"
+                f" without a crash with {calm.result!r}"
             )
-    return CrashReport(expected, commits, crashes)
+    return CrashReport(calm.result, calm.commits, crashes)
 
 
 async def crash_test(
@@ -104,22 +105,32 @@ async def crash_test(
 
     async def scenario(m: ProcessManager) -> Any:
         handle = await m.start(process, data, key="crash_test")
-        async with anyio.create_task_group() as group:
-            group.start_soon(_answer, m, handle.pid, dict(answers or {}))
-            try:
-                return await handle.result()
-            finally:
-                group.cancel_scope.cancel()
+        await _answer(m, handle.pid, dict(answers or {}))
+        return await handle.result()
 
     return await explore_crashes(scenario, services=services, options=options)
 
 
 async def _answer(m: ProcessManager, pid: str, answers: dict[str, Any]) -> None:
+    """Answer what a process asks, until it ends."""
     async with m.subscribe(pid) as events:
         async for event in events:
             question = (await m.info(pid)).interrupt
-            if question is not None and type(event).__name__ == "ProcessInterrupted":
+            if question is not None and isinstance(event, ProcessInterrupted):
                 await m.proceed(pid, answers.get(question.step))
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """What a run came to.
+
+    Attributes:
+        commits: How many it took, those of all lives together.
+        lives: How many managers it took; 1: nothing crashed.
+    """
+
+    result: Any
+    commits: int
+    lives: int
 
 
 class _World:
@@ -137,21 +148,22 @@ class _World:
         self._options = options
         self._max_running = max_running
 
-    async def run(self, crash: tuple[int, Literal["before", "after"]] | None) -> tuple[Any, int]:
-        """Return the result, and how many commits it took."""
+    async def run(self, crash: tuple[int, Literal["before", "after"]] | None) -> _Run:
+        """Run it on a new store, with that crash."""
         clock = VirtualClock()
         store = SimulatedStore(MemoryStore("memory://", clock, self._options))
         if crash is not None:
             store.crash_at(*crash)
-        for _ in range(_MOST_LIVES):
+        for lives in range(1, _MOST_LIVES):
             found, result = await self._live(clock, store)
             if found:
-                return result, store.commits
+                return _Run(result, store.commits, lives)
             store.reboot()
         raise AssertionError(f"crash {crash}: no end after {_MOST_LIVES} lives")
 
     async def _live(self, clock: VirtualClock, store: SimulatedStore) -> tuple[bool, Any]:
-        results: list[Any] = []
+        """Return whether the scenario came to its end in the life of one manager, and its result."""
+        result: Any = None
         m = manager(
             clock=clock,
             store=store,
@@ -160,22 +172,13 @@ class _World:
             max_running=self._max_running,
         )
         try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_on_crash, store, group.cancel_scope)
+            with anyio.CancelScope() as scope:
+                store.on_crash = scope.cancel
                 await m.open()
-                results.append(await self._scenario(m))
-                group.cancel_scope.cancel()
+                result = await self._scenario(m)
         except Exception:
-            if not store.crashed.is_set():
-                await m.close()
+            if not store.has_crashed:
                 raise
-        if store.crashed.is_set():
-            await m.kill()
-            return False, None
-        await m.close()
-        return True, results[0]
-
-
-async def _cancel_on_crash(store: SimulatedStore, scope: anyio.CancelScope) -> None:
-    await store.crashed.wait()
-    scope.cancel()
+        finally:
+            await (m.kill() if store.has_crashed else m.close())
+        return not store.has_crashed, result

@@ -9,10 +9,14 @@ import anyio
 from procactors.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from procactors.stores import Store
     from procactors.stores._batch import Operation, Outcome
+
+
+When = Literal["before", "after"]
+"""Before or after a commit is durable."""
 
 
 class SimulatedStore:
@@ -20,18 +24,20 @@ class SimulatedStore:
 
     Attributes:
         commits: How many transactions were tried.
-        crashed: Set when a crash that was ordered has happened. From then on every commit fails, until
+        has_crashed: Whether a crash that was ordered has happened. From then on the store is down, until
             `reboot`.
+        on_crash: Called when it happens; for who has to end a manager then.
     """
 
     def __init__(self, inner: Store) -> None:
         """Behave as `inner` does, until told otherwise."""
         self._inner = inner
-        self._crash_at: tuple[int, Literal["before", "after"]] | None = None
+        self._crash_at: tuple[int, When] | None = None
         self._failures = 0
         self._delay_s = 0.0
         self.commits = 0
-        self.crashed = anyio.Event()
+        self.has_crashed = False
+        self.on_crash: Callable[[], object] = _nothing
 
     def __getattr__(self, name: str) -> Any:
         """Behave as the store behind it."""
@@ -39,7 +45,7 @@ class SimulatedStore:
 
     # Faults.
 
-    def crash_at(self, commit: int, when: Literal["before", "after"]) -> None:
+    def crash_at(self, commit: int, when: When) -> None:
         """Go down at a commit, before or after it is durable; `commit` counts from 1, from now on."""
         self._crash_at = (self.commits + commit, when)
 
@@ -52,30 +58,35 @@ class SimulatedStore:
         self._delay_s = seconds
 
     def reboot(self) -> None:
-        """Work again after a crash."""
+        """Work again after a crash, and forget every order."""
         self._crash_at = None
-        self.crashed = anyio.Event()
+        self._failures = 0
+        self.has_crashed = False
 
     # The store.
 
     async def commit(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Commit, or fail as ordered. Cancellation: as the store behind it."""
         self.commits += 1
+        number = self.commits
         if self._delay_s:
             await anyio.sleep(self._delay_s)
-        if self.crashed.is_set():
+        if self.has_crashed:
             raise StoreUnavailableError("the simulated store is down")
         if self._failures:
             self._failures -= 1
             raise StoreUnavailableError("the simulated store fails as ordered")
-        point = self._crash_at
-        if point == (self.commits, "before"):
-            self._crash()
+        self._crash_if_ordered(number, "before")
         outcomes = await self._inner.commit(operations)
-        if point == (self.commits, "after"):
-            self._crash()
+        self._crash_if_ordered(number, "after")
         return outcomes
 
-    def _crash(self) -> None:
-        self.crashed.set()
-        raise StoreUnavailableError("the simulated store went down")
+    def _crash_if_ordered(self, number: int, when: When) -> None:
+        if self._crash_at == (number, when):
+            self.has_crashed = True
+            self.on_crash()
+            raise StoreUnavailableError("the simulated store went down")
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
