@@ -65,6 +65,8 @@ def start(plan: Process, queued: e.ProcessQueued, owner: str | None, delay: floa
 def take_up(record: Record, now: float, owner: str) -> Decision:
     """Decide on a due process that a manager claims: run its next step, or end it if its time is over."""
     plan, state, at = record.plan, record.state, to_datetime(now)
+    if record.cancel_reason is not None:
+        return cancelled(plan, state, record.cancel_reason, at)
     if is_past(state.deadline_at, now):
         return advance(plan, state, timed_out(plan, state, at))
     up: ProcessEvent = e.ProcessResumed(at=at, owner=owner)
@@ -87,7 +89,9 @@ def after_success(
     done = e.StepFinished(at=at, step=step, attempt=state.attempt, output=output)
     state = apply(state, done, plan)
     follow: ProcessEvent
-    if interrupt is not None:
+    if state.status is S.CANCELLING:
+        follow = e.ProcessCancelled(at=at, reason=state.reason)
+    elif interrupt is not None:
         follow = _interrupted(step, interrupt, output, state, at)
     elif state.index == len(plan.names):
         follow = finished(state, output, at)
@@ -140,6 +144,8 @@ def after_failure(
     counts = failure.retry_after is None
     broke = e.StepFailed(at=at, step=step.name, attempt=state.attempt, error=failure.error, counts=counts)
     failed = apply(state, broke, plan)
+    if failed.status is S.CANCELLING:
+        return cancelled(plan, state, state.reason, at, broke)
     delay = _delay(step, failed, failure, draw)
     if delay is None:
         return advance(plan, state, broke, e.ProcessFailed(at=at, error=failure.error))
@@ -187,11 +193,22 @@ def cancel(reason: str) -> Callable[[Record, float], Decision | None]:
     def decide(record: Record, now: float) -> Decision | None:
         if record.state.status.is_ended:
             return None
-        at = to_datetime(now)
-        requested = e.ProcessCancelRequested(at=at, reason=reason)
-        return advance(record.plan, record.state, requested, e.ProcessCancelled(at=at, reason=reason))
+        return cancelled(record.plan, record.state, reason, to_datetime(now))
 
     return decide
+
+
+def cancelled(
+    plan: Process, state: ProcessState, reason: str, at: datetime, *ended: ProcessEvent
+) -> Decision:
+    """Decide to end a process as cancelled, `ended` being what is known of its last step's end.
+
+    The reason of the first who asked counts.
+    """
+    if state.status is S.CANCELLING:
+        return advance(plan, state, *ended, e.ProcessCancelled(at=at, reason=state.reason))
+    requested = e.ProcessCancelRequested(at=at, reason=reason)
+    return advance(plan, state, *ended, requested, e.ProcessCancelled(at=at, reason=reason))
 
 
 def retry(record: Record, now: float) -> Decision:
@@ -264,8 +281,8 @@ def recover(reason: str, crash_limit: int) -> Callable[[Record, float], Decision
 
     def decide(record: Record, now: float) -> Decision | None:
         plan, state, at = record.plan, record.state, to_datetime(now)
-        if state.status is S.CANCELLING:
-            return advance(plan, state, e.ProcessCancelled(at=at, reason=state.reason))
+        if record.cancel_reason is not None or state.status is S.CANCELLING:
+            return cancelled(plan, state, record.cancel_reason or "", at)
         step = current_step(state, plan)
         if step is not None and state.in_step and plan.steps[step].at_most_once:
             return _broken_off(plan, state, step, at)
@@ -280,11 +297,19 @@ def recover(reason: str, crash_limit: int) -> Callable[[Record, float], Decision
     return decide
 
 
+def released(plan: Process, state: ProcessState, at: datetime) -> Decision:
+    """Decide to give a process back to the queue; a step that may begin only once does not begin again."""
+    step = current_step(state, plan)
+    if step is not None and state.in_step and plan.steps[step].at_most_once:
+        return _broken_off(plan, state, step, at)
+    return advance(plan, state, e.ProcessReleased(at=at))
+
+
 def _broken_off(plan: Process, state: ProcessState, step: str, at: datetime) -> Decision:
     error = ErrorInfo(
         type="StepBrokenOffError",
         module="procactors.errors",
-        message=f"the manager went down while step {step!r} was running; it is at_most_once, so it is not"
+        message=f"the manager ended while step {step!r} was running; it is at_most_once, so it is not"
         " run again: look what it has done, then `skip` or `retry`",
         step=step,
         attempt=state.attempt,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
+import anyio
 import msgspec
 
 from procactors.engine import decide
@@ -15,6 +17,8 @@ from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from procactors.engine.room import Room
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
@@ -31,7 +35,17 @@ class Journal:
         is_over: True once the process is over, or free, or another manager's.
     """
 
-    __slots__ = ("_epoch", "_pid", "_plan", "_priority", "_process", "_room", "is_over", "state")
+    __slots__ = (
+        "_announced",
+        "_epoch",
+        "_pid",
+        "_plan",
+        "_priority",
+        "_process",
+        "_room",
+        "is_over",
+        "state",
+    )
 
     def __init__(self, room: Room, pid: str, plan: Process, priority: int) -> None:
         """Begin for a process that is still to be stored; see `open`."""
@@ -41,6 +55,7 @@ class Journal:
         self._priority = priority
         self._process = 0
         self._epoch = 0
+        self._announced: anyio.Event | None = None
         self.state: ProcessState
         self.is_over = False
 
@@ -93,19 +108,52 @@ class Journal:
 
     def _obeying(self, decision: b.Decision, commands: tuple[b.Command, ...]) -> b.Decision:
         """Return the decision as the first cancel among the commands changes it."""
-        for command in commands:
-            if command.kind == "cancel":
-                reason = msgspec.json.decode(command.body).get("reason", "")
-                at = self._room.at()
-                requested = e.ProcessCancelRequested(at=at, reason=reason)
-                return self.instead(decision, requested, e.ProcessCancelled(at=at, reason=reason))
-        return decision
+        reason = _reason_in(commands)
+        if reason is None:
+            return decision
+        return decide.cancelled(self._plan, self.state, reason, self._room.at(), *_ends_in(decision))
 
     def instead(self, decision: b.Decision, *events: ProcessEvent) -> b.Decision:
         """Keep what a decision says of the step that has ended, and let `events` follow."""
-        ended = [event for event in decision.events if isinstance(event, e.StepFinished | e.StepFailed)]
-        return decide.advance(self._plan, self.state, *ended, *events)
+        return decide.advance(self._plan, self.state, *_ends_in(decision), *events)
+
+    def announcing(self, commands: tuple[b.Command, ...]) -> Callable[[], Awaitable[None]]:
+        """Return what lets everyone know of a cancel while the step is still ending; see `announced`."""
+        self._announced = anyio.Event()
+        return functools.partial(self._announce, commands, self._announced)
+
+    async def announced(self) -> None:
+        """Wait until everyone knows, if a cancel is being announced: until then the state is in flux."""
+        if self._announced is not None:
+            await self._announced.wait()
+
+    async def _announce(self, commands: tuple[b.Command, ...], done: anyio.Event) -> None:
+        reason = _reason_in(commands)
+        assert reason is not None
+        try:
+            requested = e.ProcessCancelRequested(at=self._room.at(), reason=reason)
+            decision = decide.advance(self._plan, self.state, requested)
+            append = self._append(decision, commands, is_owned=True)
+            outcome = await self._room.persistence.ask(Write(append), timeout=None)
+            if type(outcome) is b.Written:
+                self.state = decision.state
+        finally:
+            done.set()
 
     def keep_progress(self, progress: e.StepProgressed) -> b.SaveProgress:
         """Return the operation that keeps a step's progress."""
         return b.SaveProgress(self._process, self._epoch, progress.seq, e.encode_body(progress))
+
+
+def _reason_in(commands: tuple[b.Command, ...]) -> str | None:
+    """Return why to cancel, as the first cancel among the commands says; None if there is none."""
+    for command in commands:
+        if command.kind == "cancel":
+            reason: str = msgspec.json.decode(command.body).get("reason", "")
+            return reason
+    return None
+
+
+def _ends_in(decision: b.Decision) -> list[ProcessEvent]:
+    """Return what a decision says of the step that has ended."""
+    return [event for event in decision.events if isinstance(event, e.StepFinished | e.StepFailed)]

@@ -16,7 +16,7 @@ import msgspec
 
 from procactors.actors import Actor, Exit, Message, ReplySlot
 from procactors.engine import decide
-from procactors.engine.attempt import Attempt, CutShort, Raised, Result, Returned
+from procactors.engine.attempt import Attempt, Raised, Result, Returned
 from procactors.engine.deadlines import Deadlines
 from procactors.engine.journal import Journal
 from procactors.engine.messages import (
@@ -150,6 +150,8 @@ class ProcessActor(Actor[Message]):
         if self.cause is None:
             self.cause = cause
             attempt.cut()
+            if isinstance(cause, CommandsArrived):
+                self.spawn(self._journal.announcing(cause.commands), name="announce")
             self._room.call_later(self._room.options.grace_s, lambda: self._leave(attempt))
 
     def _leave(self, attempt: Attempt) -> None:
@@ -174,7 +176,9 @@ class ProcessActor(Actor[Message]):
         self._deadlines.watch_process(self._journal.state.deadline_at)
         with anyio.CancelScope() as self._scope:
             result = await self._run_steps()
-        if result is not None and not isinstance(result, CutShort):
+        if result is not None:
+            await self._journal.announced()
+        if isinstance(result, Returned) and not isinstance(self.cause, TimeUp):
             await self._journal.commit(self._decided(result))  # it was cut, and yet it came to its end
             self._go_on_later()
 
@@ -274,8 +278,7 @@ class ProcessActor(Actor[Message]):
             await self._journal.commit(decide.after_failure(self._plan, state, failure, at, draw))
 
     async def _release(self) -> None:
-        released = e.ProcessReleased(at=self._room.at())
-        await self._journal.commit(decide.advance(self._plan, self._journal.state, released))
+        await self._journal.commit(decide.released(self._plan, self._journal.state, self._room.at()))
 
     def _keep_progress(self, progress: e.StepProgressed) -> None:
         operation = self._journal.keep_progress(progress)

@@ -126,8 +126,7 @@ class EventStream:
         if self._ending is not None:
             await self.aclose()
             return None
-        self._reads_store = False
-        return await self._newest_progress()
+        return await self._at_the_end_of_history()
 
     async def _read_page(self) -> list[ProcessEvent]:
         self._follower.is_behind = False
@@ -139,12 +138,16 @@ class EventStream:
                 return events
             self._last = last  # there were only events that this version does not know
 
-    async def _newest_progress(self) -> ProcessEvent | None:
-        """Return what the running step last said of its progress."""
+    async def _at_the_end_of_history(self) -> ProcessEvent | None:
+        """Go over to live events, the first being what the running step last said of its progress."""
+        self._reads_store = False
         if self._pid is None:
             return None
         record = await self._room.store.record(self._pid)
-        if record is None or record.progress is None or record.state.seq != self._last:
+        if record is None or (record.state.status.is_ended and record.state.seq <= self._last):
+            await self.aclose()
+            return None
+        if record.progress is None or record.state.seq != self._last:
             return None
         return decode_body(record.progress, self._pid, self._last, 0)
 
@@ -162,6 +165,7 @@ class EventStream:
             return event if self._pid is None or event.seq >= self._last else None
         number = self._number(event)
         if number <= self._last:
+            self._reads_store = self._pid is not None and isinstance(event, ENDINGS)  # none may follow
             return None
         if self._pid is not None and number != self._last + 1:
             self._reads_store = True

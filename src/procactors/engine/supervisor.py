@@ -192,8 +192,12 @@ class SupervisorActor(Actor[Any]):
             self._send(name)
 
     def _look(self) -> None:
-        """Claim if a slot is free; then see when to look again."""
-        self._send("claim" if self._admission.free(len(self._running)) else "moments")
+        """Claim if a slot is free, or as soon as one is; then see when to look again."""
+        if self._admission.free(len(self._running)):
+            self._send("claim")
+        else:
+            self._admission.has_waiting = True
+            self._send("moments")
 
     async def _claim(self) -> Claim:
         return await self._sweeps.claim(self._admission.free(len(self._running)))

@@ -40,7 +40,9 @@ def info_of(record: Record) -> ProcessInfo:
         key=record.key,
         tags=record.tags,
         priority=record.priority,
-        status=S.CANCELLING if record.is_being_cancelled else state.status,
+        status=S.CANCELLING
+        if record.cancel_reason is not None and not state.status.is_ended
+        else state.status,
         data=data,
         output=data if state.status is S.FINISHED else None,
         error=_error_in(record),

@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True):
         data: What `state.data_seq` points to: the next step's input, or the output; encoded.
         error_body: Stored body of the event that `state.error_seq` points to, if to any.
         interrupt_body: The same of `state.interrupt_seq`.
-        is_being_cancelled: Whether a cancel waits for its owner.
+        cancel_reason: Reason of the cancel that waits for its owner; None: none waits.
     """
 
     id: int
@@ -50,7 +50,7 @@ class Record(msgspec.Struct, frozen=True):
     data: msgspec.Raw
     error_body: str | None = None
     interrupt_body: str | None = None
-    is_being_cancelled: bool = False
+    cancel_reason: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):

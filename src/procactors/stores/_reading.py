@@ -46,7 +46,7 @@ def record_of(row: Sequence[Any]) -> Record:
     """Return the record of a row of the query "records"."""
     (
         number, pid, name, key, tags, priority, parent_pid, depth, owner, owner_name, epoch, created_at,
-        state, progress, queued_body, data_body, error_body, interrupt_body, is_being_cancelled,
+        state, progress, queued_body, data_body, error_body, interrupt_body, cancel_reason,
     ) = row  # fmt: skip
     queued = _queued_in(queued_body)
     return Record(
@@ -68,7 +68,7 @@ def record_of(row: Sequence[Any]) -> Record:
         data=queued.data if data_body is None else raw_payload(data_body),
         error_body=error_body,
         interrupt_body=interrupt_body,
-        is_being_cancelled=bool(is_being_cancelled),
+        cancel_reason=cancel_reason,
     )
 
 

@@ -112,8 +112,8 @@ SELECT
         WHERE x.process = p.id AND x.seq = json_extract(p.state, '$.error_seq')),
     (SELECT i.body FROM procactors_events i
         WHERE i.process = p.id AND i.seq = json_extract(p.state, '$.interrupt_seq')),
-    EXISTS (SELECT 1 FROM procactors_commands c
-        WHERE c.process = p.id AND c.kind = 'cancel' AND c.outcome IS NULL)
+    (SELECT json_extract(c.body, '$.reason') FROM procactors_commands c
+        WHERE c.process = p.id AND c.kind = 'cancel' AND c.outcome IS NULL ORDER BY c.id LIMIT 1)
 FROM procactors_processes p
 JOIN procactors_events q ON q.process = p.id AND q.seq = 1
 LEFT JOIN procactors_processes pp ON pp.id = p.parent
