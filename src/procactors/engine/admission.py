@@ -14,6 +14,7 @@ class Admission:
         """Offer `max_running` slots; what waits in the store is not known yet."""
         self.max_running = max_running
         self.has_waiting = True
+        self._has_news = False
 
     def free(self, running: int) -> int:
         """Return how many slots are free."""
@@ -26,6 +27,14 @@ class Admission:
         self.has_waiting = True
         return False
 
+    def note_queued(self) -> None:
+        """Learn that a process was queued."""
+        self.has_waiting = self._has_news = True
+
+    def begin_claim(self) -> None:
+        """Note what is learnt from now on: a claim need not have seen it."""
+        self._has_news = False
+
     def note_claim(self, asked: int, got: int) -> None:
-        """Learn from a claim: fewer than asked for means that nothing waits any more."""
-        self.has_waiting = got >= asked
+        """Learn from a claim: fewer than asked for means that nothing that it has seen waits any more."""
+        self.has_waiting = got >= asked or self._has_news

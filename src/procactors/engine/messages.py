@@ -22,6 +22,12 @@ class Start(Request[Any], frozen=True):
     insert: Insert
 
 
+class Queued(Message, frozen=True):
+    """A process waits in the store for a slot: no later one may overtake it."""
+
+    lane: ClassVar[str] = "signals"
+
+
 class LookAgain(Message, frozen=True):
     """Something may have become due, or a slot free: look whether to claim, after all else is done."""
 

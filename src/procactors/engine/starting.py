@@ -96,7 +96,10 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
     outcome = await room.persistence.ask(Write(insert, room.patience()), timeout=None)
     if order.on_conflict == "replace":
         room.look_for_news()  # the holder of the key may run here, and has to hear that it is cancelled
-    room.look_again()
+    if order.delay:
+        room.look_again()
+    else:
+        room.note_queued()
     return outcome
 
 

@@ -35,6 +35,7 @@ from procactors.engine.messages import (
     Drain,
     Errand,
     LookAgain,
+    Queued,
     Release,
     Start,
     StoreChanged,
@@ -75,6 +76,7 @@ class SupervisorActor(Actor[Any]):
         self._running: dict[str, tuple[ActorRef[Any], ProcessActor]] = {}
         self._under_way: set[str] = set()
         self._wanted_again: set[str] = set()
+        self._has_company = False
         self._is_draining = False
         self._drained: ReplySlot[Any] | None = None
         self._errands: dict[str, tuple[Callable[[], Awaitable[Any]], Callable[[Any], None]]] = {
@@ -100,12 +102,16 @@ class SupervisorActor(Actor[Any]):
                 self._ended(name.removeprefix(_PREFIX), end)
             case TaskEnded(name, _, end):
                 self._came_back(name, end)
+            case Queued():
+                self._admission.note_queued()
+                self.ref.tell(LookAgain())
             case LookAgain():
                 self._look()
             case Errand(name):
                 self._send(name)
             case StoreChanged():
                 self._send("news")
+                self._expect_company()
             case Deliver(commands):
                 self._deliver(commands)
             case Drain(grace_s):
@@ -200,6 +206,7 @@ class SupervisorActor(Actor[Any]):
             self._send("moments")
 
     async def _claim(self) -> Claim:
+        self._admission.begin_claim()
         return await self._sweeps.claim(self._admission.free(len(self._running)))
 
     def _claimed(self, claim: Claim) -> None:
@@ -238,10 +245,17 @@ class SupervisorActor(Actor[Any]):
             self._send("strand")
 
     def _adopted(self, has_company: bool) -> None:  # noqa: FBT001 - the errand's result
+        self._has_company = False
         if has_company:
+            self._expect_company()
+        self._look()
+
+    def _expect_company(self) -> None:
+        """Look again soon whether another member has died; one that is alone need not."""
+        if not self._has_company:
+            self._has_company = True
             every = min(self._room.options.lease_s / 4, _LOOK_FOR_DEAD_S)
             self.set_timer("adopt", every, Errand("adopt"))
-        self._look()
 
     def _set_timers(self, moments: tuple[float | None, float | None]) -> None:
         due, expires = moments

@@ -11,7 +11,6 @@ import asyncio
 import inspect
 import threading
 from collections import deque
-from contextlib import suppress
 from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -45,6 +44,7 @@ class ThreadPool:
         self._clock = clock
         self._idle: deque[_Worker] = deque()
         self._workers: set[_Worker] = set()
+        self._is_closed = False
         self.abandoned = 0
         """Calls that were abandoned and have not come back."""
 
@@ -83,7 +83,7 @@ class ThreadPool:
                 call.done.set_result(value)
             else:
                 call.done.set_exception(_safe(error))
-        if len(self._idle) < _KEEP_IDLE:
+        if len(self._idle) < _KEEP_IDLE and not self._is_closed:
             self._idle.append(worker)
         else:
             self._end(worker)
@@ -93,7 +93,8 @@ class ThreadPool:
         worker.queue.put(None)
 
     def close(self) -> None:
-        """End the idle threads, and wait for them: they have nothing to do. Abandoned ones are left."""
+        """End the idle threads, and wait for them: they have nothing to do. Abandoned ones end when they can."""
+        self._is_closed = True
         idle = list(self._idle)
         self._idle.clear()
         for worker in idle:
@@ -117,8 +118,10 @@ class _Worker:
                 value = call.function()
             except BaseException as raised:  # noqa: BLE001 - all of it belongs to the step
                 error = raised
-            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            try:
                 call.loop.call_soon_threadsafe(self.pool.take_back, self, call, value, error)
+            except RuntimeError:  # the loop was closed: nobody waits any more
+                return
             del call, value, error
 
 

@@ -133,7 +133,9 @@ WHERE p.id IN (
     SELECT id FROM procactors_processes
     WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
       AND (?2 IS NULL OR name = ?2)
-      AND (?3 IS NULL OR id < (SELECT id FROM procactors_processes WHERE pid = ?3))
+      AND (?3 IS NULL OR id < coalesce(
+          (SELECT id FROM procactors_processes WHERE pid = ?3),
+          (SELECT max(id) + 1 FROM procactors_processes WHERE pid < ?3)))
     ORDER BY id DESC LIMIT ?4
 ) ORDER BY p.id DESC;
 
