@@ -93,7 +93,7 @@ class ThreadPool:
         worker.queue.put(None)
 
     def close(self) -> None:
-        """End the idle threads, and wait for them: they have nothing to do. Abandoned ones end when they can."""
+        """End the idle threads, and wait for them: they have nothing to do. The others end when they can."""
         self._is_closed = True
         idle = list(self._idle)
         self._idle.clear()
