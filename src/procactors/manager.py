@@ -83,7 +83,7 @@ class ProcessManager:
         clock = clock or SystemClock()
         ids = Ids(clock, rng)
         self._room = Room(
-            store=open_store(url, clock, options) if isinstance(url, str) else url,
+            store=open_store(url, clock, options),
             clock=clock,
             ids=ids,
             options=options,
@@ -176,9 +176,9 @@ class ProcessManager:
                 KeyConflictError; "replace" it (cancelled if it is alive; this one waits for its end);
                 "skip": return None.
             key_scope: "active" frees the key when the process ends.
-            priority: A larger one goes first when slots are scarce.
+            priority: A larger one goes first when slots are scarce; a whole number of 32 bits.
             delay: Seconds to wait before it begins, >= 0; the process is `sleeping` meanwhile.
-            tags: Words for people and filters.
+            tags: Words for people and filters; several, so not one text.
 
         Returns:
             A handle whose process is already stored: a crash after this line loses nothing. None only with
@@ -198,7 +198,8 @@ class ProcessManager:
 
         Source: ProcessManager::startProcess (MWStake); key semantics as in Stripe's idempotency keys.
         """
-        order = starting.Order(process, data, key, on_conflict, key_scope, priority, delay, tuple(tags))
+        words = starting.tags_in(tags)
+        order = starting.Order(process, data, key, on_conflict, key_scope, priority, delay, words)
         pid = await starting.start(self._open_room(), order)
         return None if pid is None else ProcessHandle(self, pid)  # type: ignore[return-value] # "skip" only
 
@@ -337,6 +338,7 @@ class ProcessManager:
 
         Raises:
             InvalidStateError: It has not failed.
+            KeyConflictError: Its key is held by another process by now.
             UnknownProcessError: There is no such process.
 
         Cancellation: safe; it was done, or it was not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -102,8 +103,12 @@ class Attempt:
     async def _guarded(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext) -> Result:
         try:
             return Returned(await self._executed(prepared, data, ctx))
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             raise
+        except GeneratorExit as error:
+            if not _is_in_task():
+                raise  # the task itself is thrown away, as its loop is gone
+            return Raised(error)
         except anyio.get_cancelled_exc_class() as error:
             if anyio.current_effective_deadline() == float("-inf"):
                 if self.is_cut:
@@ -157,3 +162,10 @@ class Attempt:
         if newest is not None and not self.is_over:
             self._sent_at = self._room.clock.monotonic()
             self._on_progress(newest)
+
+
+def _is_in_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False

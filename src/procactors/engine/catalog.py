@@ -27,7 +27,7 @@ class Catalog:
         self._services = {**services, RESOLVE: lambda name: resolve(name, self.modules)}
         self._prepared: dict[int, PreparedStep] = {}
         self.refused: dict[str, str] = {}
-        """References that can't be run here, and why."""
+        """What steps need (`Step.needs`) that can't be run here, and why."""
 
     def prepared(self, step: Step) -> PreparedStep:
         """Return the step, ready to be called.
@@ -49,14 +49,18 @@ class Catalog:
             self.prepared(step)
 
     def can_run(self, step: Step) -> bool:
-        """Tell whether the step can be prepared here; if not, its reference is noted in `refused`."""
+        """Tell whether the step can be prepared here; if not, what it needs is noted in `refused`."""
         try:
             self.prepared(step)
         except (StepNotResolvableError, InvalidDefinitionError) as error:
-            self.refused[step.reference] = str(error)
+            self.refused[step.needs] = str(error)
             return False
-        self.refused.pop(step.reference, None)
+        self.refused.pop(step.needs, None)
         return True
+
+    def forget_refused(self) -> None:
+        """Let what could not be run be tried again: the program may have learnt it meanwhile."""
+        self.refused.clear()
 
     def knows(self, step: Step) -> bool:
         """Tell whether the step is prepared already; never imports anything. For use in any thread."""

@@ -25,6 +25,7 @@ from procactors.errors import (
 from procactors.model.interrupt import merged, resolve_schema
 from procactors.model.payload import encode
 from procactors.model.status import ProcessStatus
+from procactors.model.text import problem_of
 from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
@@ -53,10 +54,14 @@ async def change(room: Room, pid: str, decision: b.Decide, command: tuple[str, b
 
 async def cancel(room: Room, pid: str, reason: str) -> bool:
     """Cancel a process. True if it was not over when the request was stored."""
-    body = msgspec.json.encode({"reason": reason})
-    outcome = await change(room, pid, decide.cancel(reason), ("cancel", body))
+    if problem := problem_of(reason):
+        raise InvalidDataError(f"the reason to cancel {problem}", pid=pid)
+    body = encode({"reason": reason}, room.options.payload_limit_bytes, "the reason to cancel")
+    outcome = await change(room, pid, decide.cancel(reason), ("cancel", bytes(body)))
     if type(outcome) is b.Owned and outcome.command is not None:
-        command = b.Command(outcome.command, outcome.record.id, "cancel", body, pid, outcome.record.owner)
+        command = b.Command(
+            outcome.command, outcome.record.id, "cancel", bytes(body), pid, outcome.record.owner
+        )
         room.deliver(command)
     return type(outcome) is not b.Unchanged
 

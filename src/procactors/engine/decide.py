@@ -17,6 +17,7 @@ from procactors.model import event as e
 from procactors.model.interrupt import json_schema, schema_reference
 from procactors.model.state import ProcessState, apply, current_step
 from procactors.model.status import ProcessStatus as S
+from procactors.model.step import LONGEST_S
 from procactors.stores._batch import Decision, Record
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def begin_step(plan: Process, state: ProcessState, at: datetime) -> e.StepStarte
     return e.StepStarted(at=at, step=plan.names[state.index], attempt=state.next_attempt)
 
 
+def _later(at: datetime, seconds: float) -> datetime:
+    """Return the moment in so many seconds, within the calendar."""
+    return at + timedelta(seconds=min(seconds, LONGEST_S))
+
+
 # Starting.
 
 
@@ -53,8 +59,7 @@ def start(plan: Process, queued: e.ProcessQueued, owner: str | None, delay: floa
     """Decide on a new process: running its first step at once if it has an owner, asleep, or queued."""
     at = queued.at
     if delay:
-        due_at = at + timedelta(seconds=delay)
-        return advance(plan, None, queued, e.ProcessSleeping(at=at, due_at=due_at))
+        return advance(plan, None, queued, e.ProcessSleeping(at=at, due_at=_later(at, delay)))
     if owner is None:
         return advance(plan, None, queued)
     state = apply(apply(None, queued, plan), started := e.ProcessStarted(at=at, owner=owner), plan)
@@ -112,7 +117,7 @@ def _interrupted(
         payload_seq=state.data_seq,
         schema=None if schema is None else json_schema(schema),
         schema_type=None if schema is None else schema_reference(schema),
-        deadline_at=None if timeout is None else at + timedelta(seconds=timeout),
+        deadline_at=None if timeout is None else _later(at, timeout),
         on_timeout=interrupt.on_timeout,
     )
 
@@ -153,7 +158,7 @@ def after_failure(
         at=at,
         step=step.name,
         attempt=state.attempt + 1 if counts else state.attempt,
-        due_at=at + timedelta(seconds=delay),
+        due_at=_later(at, delay),
     )
     return advance(plan, state, broke, again)
 
@@ -162,7 +167,9 @@ def _delay(step: Step, state: ProcessState, failure: Failure, draw: float) -> fl
     if failure.retry_after is not None:
         return failure.retry_after
     retry = step.retry
-    if retry is None or state.failures >= retry.attempts or not retry.matches(failure.names):
+    if retry is None or not failure.names or state.failures >= retry.attempts:
+        return None
+    if not retry.matches(failure.names):
         return None
     return retry.seconds_after(state.failures, draw)
 
@@ -331,13 +338,13 @@ def _crash_loop(state: ProcessState, step: str | None, at: datetime) -> e.Proces
 
 
 def strand(reasons: Mapping[str, str]) -> Callable[[Record, float], Decision | None]:
-    """Decide on a process whose next step nobody can run; `reasons` says why, by reference."""
+    """Decide on a process whose next step nobody can run; `reasons` says why, by what it needs."""
 
     def decide(record: Record, now: float) -> Decision | None:
         step = current_step(record.state, record.plan)
         if step is None:
             return None
-        reason = reasons.get(record.plan.steps[step].reference, "nobody can run it")
+        reason = reasons.get(record.plan.steps[step].needs, "nobody can run it")
         blocked = e.ProcessBlocked(at=to_datetime(now), step=step, reason=f"step {step!r}: {reason}")
         return advance(record.plan, record.state, blocked)
 

@@ -84,7 +84,7 @@ class Journal:
             commands = outcome.commands
         self.state = decision.state
         self.is_over = not is_owned
-        if self.is_over and not self.state.status.is_ended:
+        if self.is_over and (outcome.lets_start or not self.state.status.is_ended):
             self._room.look_again()
 
     def _append(self, decision: b.Decision, commands: tuple[b.Command, ...], *, is_owned: bool) -> b.Append:

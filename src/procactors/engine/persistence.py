@@ -133,6 +133,8 @@ def _answer(jobs: list[_Job], outcomes: list[Any]) -> None:
 def _written_in(outcomes: Iterable[Any]) -> Iterable[Written]:
     for outcome in outcomes:
         if type(outcome) is Written:
+            if outcome.replaced is not None:
+                yield outcome.replaced
             yield outcome
         elif type(outcome) is list:
             yield from (swept.written for swept in outcome if type(swept) is Swept)

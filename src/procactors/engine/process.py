@@ -257,8 +257,11 @@ class ProcessActor(Actor[Message]):
         return decide.after_failure(self._plan, state, failure, at, draw)
 
     def _or_released(self, decision: b.Decision) -> b.Decision:
-        """Release instead of beginning another step, if this manager is closing."""
-        if not self._is_releasing or not isinstance(decision.events[-1], e.StepStarted):
+        """Release instead of beginning another step, if this manager is closing or can't run it."""
+        if not isinstance(decision.events[-1], e.StepStarted):
+            return decision
+        step, catalog = self._plan.steps[decision.events[-1].step], self._room.catalog
+        if not self._is_releasing and (catalog.knows(step) or catalog.can_run(step)):
             return decision
         return self._journal.instead(decision, e.ProcessReleased(at=self._room.at()))
 

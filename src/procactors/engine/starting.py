@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,11 +13,14 @@ from procactors.errors import InvalidDefinitionError, KeyConflictError
 from procactors.model.definition import Process, plan_in
 from procactors.model.event import ProcessQueued
 from procactors.model.payload import EMPTY, encode
+from procactors.model.step import LONGEST_S
+from procactors.model.text import problem_of, shown
 from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
     from procactors.engine.room import Room
 
+_MOST_PRIORITY = 2**31 - 1
 _REPLACED = "replaced by a new process with the same key"
 
 
@@ -42,10 +46,38 @@ class Order(msgspec.Struct, frozen=True):
             )
         if self.key_scope not in {"kept", "active"}:
             raise InvalidDefinitionError(f"key_scope is 'kept' or 'active', not {self.key_scope!r}")
-        if self.delay is not None and not 0 <= self.delay < float("inf"):
-            raise InvalidDefinitionError(f"delay must be 0 seconds or more, not {self.delay!r}")
-        if not all(isinstance(tag, str) for tag in self.tags):
-            raise InvalidDefinitionError(f"tags are text, not {self.tags!r}")
+        if self.key is not None and (problem := problem_of(self.key)):
+            raise InvalidDefinitionError(f"key {problem}")
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        priority, delay = self.priority, self.delay
+        if not isinstance(priority, int) or not -_MOST_PRIORITY <= priority <= _MOST_PRIORITY:
+            raise InvalidDefinitionError(
+                f"priority must be a whole number from {-_MOST_PRIORITY} to {_MOST_PRIORITY},"
+                f" not {shown(priority)}"
+            )
+        if delay is None:
+            return
+        if not isinstance(delay, int | float) or not 0 <= delay <= LONGEST_S:
+            raise InvalidDefinitionError(
+                f"delay must be 0 seconds or more, at most {LONGEST_S:g}, not {shown(delay)}"
+            )
+
+
+def tags_in(tags: Any) -> tuple[str, ...]:
+    """Return the tags of a process.
+
+    Raises:
+        InvalidDefinitionError: They are not several texts.
+    """
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise InvalidDefinitionError(f"tags must be a list of texts, not {shown(tags)}")
+    several = tuple(tags)
+    for tag in several:
+        if problem := problem_of(tag):
+            raise InvalidDefinitionError(f"a tag {problem}")
+    return several
 
 
 async def start(room: Room, order: Order) -> str | None:

@@ -243,6 +243,9 @@ class SupervisorActor(Actor[Any]):
     def _stranded(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
         if has_more:
             self._send("strand")
+        else:
+            self._room.catalog.forget_refused()
+            self._look()
 
     def _adopted(self, has_company: bool) -> None:  # noqa: FBT001 - the errand's result
         self._has_company = False

@@ -39,7 +39,7 @@ class Shape(msgspec.Struct, frozen=True):
 class PreparedStep:
     """A step that has been resolved, and knows how its code wants to be called."""
 
-    __slots__ = ("_call", "_is_built", "_keywords", "_shape", "step")
+    __slots__ = ("_arguments", "_call", "_is_built", "_keywords", "_shape", "step")
 
     def __init__(self, step: Step, call: Callable[..., Any], keywords: dict[str, Any]) -> None:
         """Take up `call` for `step`; `keywords` are its kwargs and services.
@@ -50,6 +50,7 @@ class PreparedStep:
         self.step = step
         self._call = call
         self._keywords = keywords
+        self._arguments = _encoded_arguments(step)
         self._is_built = inspect.isclass(call) or _is_factory(call, step, keywords)
         self._shape: Shape | None = None
         if not self._is_built:
@@ -76,8 +77,9 @@ class PreparedStep:
         """
         if not self._is_built:
             assert self._shape is not None
-            return _invoke(self._shape, self._call, data, ctx, self.step.args, self._keywords)
-        built = self._call(*self.step.args, **self._keywords)
+            return _invoke(self._shape, self._call, data, ctx, *self._fresh_arguments())
+        args, keywords = self._fresh_arguments()
+        built = self._call(*args, **keywords)
         execute = getattr(built, "execute", None)
         if not callable(execute):
             raise InvalidDefinitionError(
@@ -89,6 +91,21 @@ class PreparedStep:
         if self.runs_on_loop and not shape.is_async:
             return Later(lambda: _invoke(shape, execute, data, ctx, (), {}))
         return _invoke(shape, execute, data, ctx, (), {})
+
+    def _fresh_arguments(self) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Return args and keywords that this call may change without harm to the next."""
+        if self._arguments is None:
+            return self.step.args, self._keywords
+        args, kwargs = msgspec.json.decode(self._arguments)
+        return args, {**self._keywords, **kwargs}
+
+
+def _encoded_arguments(step: Step) -> bytes | None:
+    """Return a step's args and kwargs as JSON; None if nothing in them could be changed."""
+    values = (*step.args, *step.kwargs.values())
+    if any(isinstance(value, list | dict) for value in values):
+        return msgspec.json.encode((step.args, step.kwargs))
+    return None
 
 
 class Later(msgspec.Struct, frozen=True):

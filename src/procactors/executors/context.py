@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Protocol
+
+from procactors.errors import InvalidDataError
+from procactors.model.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_TEXT_CHARS = 1000
+"""How much of the text of progress is kept."""
 
 
 class StepReports(Protocol):
@@ -64,7 +72,29 @@ class StepContext:
         Never blocks; also from a thread. Only the newest is kept, and written at most every 0.1 s
         (options.progress_every_s).
         """
-        self._reports.progressed(done, total, text)
+        if not isinstance(text, str):
+            raise InvalidDataError(
+                f"progress(): text must be text, not {shown(text)}",
+                pid=self.pid,
+                step=self.step,
+                attempt=self.attempt,
+            )
+        whole = None if total is None else self._number("total", total)
+        self._reports.progressed(self._number("done", done), whole, _storable(text))
+
+    def _number(self, name: str, value: float) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = nan
+        if isinstance(value, str) or not isfinite(number):
+            raise InvalidDataError(
+                f"progress(): {name} must be a finite number, not {shown(value)}",
+                pid=self.pid,
+                step=self.step,
+                attempt=self.attempt,
+            )
+        return number
 
     def heartbeat(self) -> None:
         """Say that the step is alive; needed at least every `Step.heartbeat` seconds where that is set.
@@ -76,6 +106,11 @@ class StepContext:
     def __repr__(self) -> str:
         """Show which attempt this is."""
         return f"<StepContext {self.pid} {self.step} attempt {self.attempt}>"
+
+
+def _storable(text: str) -> str:
+    """Return text that a store can hold, and people will read."""
+    return text[:_TEXT_CHARS].encode("utf-8", "backslashreplace").decode()
 
 
 current_step: ContextVar[StepContext | None] = ContextVar("procactors_current_step", default=None)

@@ -11,6 +11,7 @@ import msgspec
 from procactors.errors import InvalidDefinitionError
 from procactors.model.spec import Spec, spec_of, steps_from
 from procactors.model.step import Step, check_seconds
+from procactors.model.text import problem_of
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -46,8 +47,9 @@ class Process:
         Raises:
             InvalidDefinitionError: Something is wrong; the message names step, field and reason.
         """
-        if not isinstance(name, str) or not name.strip():
-            raise InvalidDefinitionError(f"a process's name must be text, not {name!r}")
+        problem = problem_of(name)
+        if problem or not name.strip():
+            raise InvalidDefinitionError(f"a process's name {problem or 'must not be empty'}")
         check_seconds(timeout, lambda reason: InvalidDefinitionError(f"process {name!r}: timeout {reason}"))
         self.name = name
         self.steps: dict[str, Step] = _collected(name, steps)

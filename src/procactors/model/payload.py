@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from procactors.errors import InvalidDataError, PayloadTooLargeError
+from procactors.model.text import shown
 
 Payload = msgspec.Raw
 """Encoded JSON."""
@@ -104,10 +105,10 @@ def _culprit(value: Any, path: str, error: Exception) -> tuple[str, str]:
         except _REFUSALS as inner:
             return _culprit(part, path + name, inner)
     if isinstance(value, str):
-        return path, f"is text with a lone surrogate: {value[:40]!r}"
+        return path, f"is text with a lone surrogate: {shown(value)}"
     if isinstance(value, Mapping):
-        return path, f"has a key that is not text: {list(value)[:5]!r}"
-    return path, f"is a {type(value).__module__}.{type(value).__qualname__}: {value!r:.80}"
+        return path, f"has a key that is not text: {shown(list(value)[:5])}"
+    return path, f"is a {type(value).__module__}.{type(value).__qualname__}: {shown(value)}"
 
 
 def _path_of_nan(value: Any, path: str) -> str | None:

@@ -117,6 +117,6 @@ def current_step(state: ProcessState, plan: Process) -> str | None:
 
 
 def next_call(state: ProcessState, plan: Process) -> str | None:
-    """Return the reference of the current or next step; None if none is left."""
+    """Return what the current or next step needs to be run; None if none is left."""
     step = current_step(state, plan)
-    return None if step is None else plan.steps[step].reference
+    return None if step is None else plan.steps[step].needs

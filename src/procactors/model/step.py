@@ -8,11 +8,16 @@ from typing import Any
 
 import msgspec
 
-from procactors.errors import InvalidDefinitionError
+from procactors.errors import InvalidDataError, InvalidDefinitionError
 from procactors.model import reference
+from procactors.model.payload import decode, encode
 from procactors.model.retry import Retry
+from procactors.model.text import problem_of, shown
 
 EXECUTORS = ("loop", "thread", "process")
+LONGEST_S = 1e10
+"""The longest wait (seconds, 300 years): what is longer leads out of the calendar."""
+_ARGUMENTS_BYTES = 1_048_576
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -83,8 +88,9 @@ class Step(_Named, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, field, value)
 
     def _check_name(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise InvalidDefinitionError(f"a step's name must be text, not {self.name!r}")
+        problem = problem_of(self.name)
+        if problem or not self.name.strip():
+            raise InvalidDefinitionError(f"a step's name {problem or 'must not be empty'}")
 
     def _sequence(self, field: str) -> tuple[Any, ...]:
         value = getattr(self, field)
@@ -96,15 +102,32 @@ class Step(_Named, frozen=True, kw_only=True):
 
     def _check_kwargs(self) -> None:
         if not isinstance(self.kwargs, Mapping) or not all(isinstance(k, str) for k in self.kwargs):
-            raise self._problem("kwargs")(f"must map names to values, not {self.kwargs!r}")
-        for field in ("args", "kwargs"):
-            try:
-                msgspec.json.encode(getattr(self, field))
-            except (TypeError, ValueError, OverflowError, RecursionError) as error:
-                raise self._problem(field)(f"must be JSON-able: {error}") from error
+            raise self._problem("kwargs")(f"must map names to values, not {shown(self.kwargs)}")
+        self._set("args", tuple(self._own_copy("args")))
+        self._set("kwargs", self._own_copy("kwargs"))
         passed = [*self.kwargs, *self.services, *self.optional_services]
         if len(set(passed)) != len(passed):
             raise self._problem("services")("and kwargs pass the same name twice")
+
+    @property
+    def needs(self) -> str:
+        """What a manager has to have to run this step, so that one that it can't run tells others too.
+
+        The reference with the names of what is passed: a service that is missing, or an argument that the
+        code does not take, is a matter of this step and not of others with the same code.
+        """
+        passed = ["_"] * len(self.args) + [*self.kwargs, *self.services, *self.optional_services]
+        return f"{self.reference}({', '.join(passed)})" if passed else self.reference
+
+    def _own_copy(self, field: str) -> Any:
+        """Return arguments as a stored plan gives them back, and nobody else can change."""
+        value = getattr(self, field)
+        if not value:
+            return value
+        try:
+            return decode(encode(value, _ARGUMENTS_BYTES, "it"))
+        except InvalidDataError as error:
+            raise self._problem(field)(f"must be JSON-able: {error}") from error
 
     @property
     def reference(self) -> str:
@@ -120,6 +143,8 @@ def check_seconds(value: Any, problem: Any) -> None:
         raise problem(f"must be a number of seconds, not {value!r}")
     if not 0 < value < float("inf"):
         raise problem(f"must be more than 0 seconds, not {value!r}")
+    if value > LONGEST_S:
+        raise problem(f"must be at most {LONGEST_S:.0f} seconds (None: no limit), not {value!r}")
 
 
 def _check_call(name: str, field: str, call: Any) -> None:

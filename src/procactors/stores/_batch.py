@@ -83,6 +83,8 @@ class Written(msgspec.Struct, frozen=True, gc=False):
         process: The store's number of the process.
         epoch: The epoch that its next write has to name.
         position: Position of the first event; the others follow without a gap.
+        lets_start: Whether a process that was queued behind an end in this transaction may start now.
+        replaced: What was written of the process that had to give up its key, if it was cancelled for it.
     """
 
     process: int
@@ -91,6 +93,8 @@ class Written(msgspec.Struct, frozen=True, gc=False):
     events: tuple[ProcessEvent, ...]
     state: ProcessState
     position: int
+    lets_start: bool = False
+    replaced: Written | None = None
 
 
 class Insert(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +132,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         epoch: The epoch under which it was made.
         owner: Who owns the process after it; None: it is free or ended.
-        call: Reference of the next step, if the process is free after it.
+        call: What the next step needs (`Step.needs`), if the process is free after it.
         commands: Commands that it has taken into account, which it deletes.
     """
 
@@ -187,7 +191,7 @@ class Due(msgspec.Struct, frozen=True):
     """The free processes that may be taken up, best first.
 
     Attributes:
-        passes_over: References of steps that the asker can't resolve.
+        passes_over: What steps need that the asker can't run (`Step.needs`).
     """
 
     passes_over: frozenset[str] = frozenset()

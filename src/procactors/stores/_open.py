@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procactors.errors import InvalidStoreError
+from procactors.model.text import shown
 from procactors.stores._url import sqlite_location
 from procactors.stores.memory import MemoryStore
 from procactors.stores.sqlite import SqliteStore
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from procactors.stores._store import Store
 
 
-def open_store(url: str, clock: Clock, options: ManagerOptions) -> Store:
-    """Return the store that `url` names; it connects when it is opened.
+def open_store(url: str | Store, clock: Clock, options: ManagerOptions) -> Store:
+    """Return the store that `url` names, or is; it connects when it is opened.
 
     Raises:
         InvalidStoreError: There is no such kind of store, or the URL is not well formed.
     """
+    if not isinstance(url, str):
+        if not hasattr(url, "commit"):
+            raise InvalidStoreError(f"a store is named by a URL like sqlite:///file.db, not by {shown(url)}")
+        return url
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
         return SqliteStore(sqlite_location(url), url, clock, options)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procactors._clock import SLACK_S
-from procactors.errors import ProcactorsError
+from procactors.errors import KeyConflictError, ProcactorsError
 from procactors.model.event import encode_body
 from procactors.model.state import next_call
 from procactors.model.status import ProcessStatus
@@ -86,11 +86,10 @@ class Transaction:
             updates = [(write.process, *write.columns(self._ageing_s)) for write in writes]
             self._execute_rows("update_processes", updates)
         ended = [write.process for write in writes if write.decision.state.ended_at]
-        if ended:
-            self._let_go(ended, now)
+        lets_start = bool(ended) and self._let_go(ended, now)
         written = []
         for write in writes:
-            written.append(write.outcome(position))
+            written.append(write.outcome(position, lets_start=lets_start))
             position += len(write.decision.events)
         return written
 
@@ -100,11 +99,16 @@ class Transaction:
             last = self._connection.execute(statement, values).lastrowid or 0
         return last
 
-    def _let_go(self, ended: list[int], now: float) -> None:
-        """Give up what ended processes hold: active keys, and the place before those behind them."""
+    def _let_go(self, ended: list[int], now: float) -> bool:
+        """Give up what ended processes hold: active keys, and the place before those behind them.
+
+        Returns:
+            Whether there was any behind them.
+        """
         ids = _ids(ended)
         self._connection.execute(_sql["give_up_active_keys"], (ids,))
-        self._connection.execute(_sql["release_those_behind"], (now, self._ageing_s, ids))
+        values = (now, self._ageing_s, ids)
+        return self._connection.execute(_sql["release_those_behind"], values).rowcount > 0
 
     # Appends.
 
@@ -153,13 +157,13 @@ class Transaction:
     # The other operations.
 
     def _insert(self, operation: b.Insert, now: float) -> b.Outcome:
-        behind = None
+        behind, replaced = None, None
         if operation.key is not None:
             holder = self._key_holder(operation.key)
             if holder is not None and not operation.replaces:
                 return b.KeyTaken(holder.pid)
             if holder is not None:
-                behind = self._replace(holder, operation, now)
+                behind, replaced = self._replace(holder, operation, now)
         new = _Write(
             0, operation.pid, 1, operation.decision, operation.owner,
             next_call(operation.decision.state, operation.plan), operation.priority,
@@ -174,21 +178,28 @@ class Transaction:
             operation.decision.events[0].at.timestamp(), ended_at, state,
         )  # fmt: skip
         process = self._connection.execute(_sql.repeated("insert_processes", 1), values).lastrowid
-        return self._write([msgspec.structs.replace(new, process=process)], now, are_new=True)[0]
+        written = self._write([msgspec.structs.replace(new, process=process)], now, are_new=True)[0]
+        return written if replaced is None else msgspec.structs.replace(written, replaced=replaced)
 
     def _key_holder(self, key: str) -> b.Record | None:
         row = self._connection.execute(_sql["key_holder"], (key,)).fetchone()
         return None if row is None else self._record(row[0])
 
-    def _replace(self, holder: b.Record, operation: b.Insert, now: float) -> int | None:
-        """Take the key away from its holder; return the holder if it is still to end."""
+    def _replace(
+        self, holder: b.Record, operation: b.Insert, now: float
+    ) -> tuple[int | None, b.Written | None]:
+        """Take the key away from its holder; return whose end is to be waited for, and what was written."""
         self._connection.execute(_sql["give_up_key"], (holder.pid,))
-        if holder.state.status.is_ended:
-            return None
-        assert operation.cancel is not None
-        change = b.Change(holder.pid, operation.cancel, if_owned=("cancel", b'{"reason":"replaced"}'))
-        outcome = self._change(change, now)
-        return holder.id if isinstance(outcome, b.Owned) else None
+        replaced = None
+        if not holder.state.status.is_ended:
+            assert operation.cancel is not None
+            change = b.Change(holder.pid, operation.cancel, if_owned=("cancel", b'{"reason":"replaced"}'))
+            outcome = self._change(change, now)
+            if isinstance(outcome, b.Owned):
+                return holder.id, None
+            replaced = outcome if isinstance(outcome, b.Written) else None
+        behind: int | None = self._connection.execute(_sql["behind"], (holder.id,)).fetchone()[0]
+        return behind, replaced
 
     def _change(self, operation: b.Change, now: float) -> b.Outcome:
         record = self._record(operation.pid)
@@ -202,7 +213,19 @@ class Transaction:
         decision = operation.decide(record, now)
         if decision is None:
             return b.Unchanged(record)
+        if record.key is not None and record.state.status.is_ended and not decision.state.ended_at:
+            self._take_key_again(record.pid, record.key)
         return self._write([_Write.of_record(record, decision, operation.take_as)], now)[0]
+
+    def _take_key_again(self, pid: str, key: str) -> None:
+        """Let a process that comes back to life hold its key; refuse if another one does by now."""
+        holder = self._key_holder(key)
+        if holder is None:
+            self._connection.execute(_sql["take_key"], (key, pid))
+        elif holder.pid != pid:
+            raise KeyConflictError(
+                f"the key {key!r} of process {pid} is held by process {holder.pid} now", pid=holder.pid
+            )
 
     def _sweep(self, operation: b.Sweep, now: float) -> list[b.Swept]:
         records = self._records("records_by_id", _ids(self._selected(operation, now)))
@@ -304,9 +327,9 @@ class _Write(msgspec.Struct, frozen=True):
         moments = (due_at, expires_at, rank, self.call, state.ended_at or None)
         return (state.status.value, self.owner, self.epoch, *moments, _encode(state))
 
-    def outcome(self, position: int) -> b.Written:
+    def outcome(self, position: int, *, lets_start: bool) -> b.Written:
         done = self.decision
-        return b.Written(self.process, self.pid, self.epoch, done.events, done.state, position)
+        return b.Written(self.process, self.pid, self.epoch, done.events, done.state, position, lets_start)
 
 
 def _ids(values: Iterable[Any]) -> str:

@@ -31,9 +31,9 @@ def sqlite_location(url: str) -> SqliteLocation:
     Raises:
         InvalidStoreError: It names no file, or an unknown option.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(url, allow_fragments=False)
     name = unquote(parts.path.removeprefix("/"))
-    if parts.netloc or not name or name == ":memory:":
+    if not url.startswith("sqlite:///") or not name or name == ":memory:":
         raise InvalidStoreError(
             f"{url!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
             " (for a store without a file, which nobody else can see: memory://)"

@@ -1,7 +1,8 @@
 """The same contract without a file and without a thread: what virtual time needs, and quick tests.
 
-It is a SQLite database in memory, used from the event loop itself. Nobody else can see it. What was
-stored survives `close` and is there again after `open`, for as long as the object lives.
+It is a SQLite database in memory, used from the event loop itself. Only who has the object can see it;
+several managers may be open on it at a time. What was stored survives `close` and is there again after
+`open`, for as long as the object lives.
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ class MemoryStore(OnSqlite):
 
     _connection: sqlite3.Connection | None = None
     _image: bytes | None = None
+    _users = 0
+    _news: anyio.Event | None = None
 
     async def open(self) -> None:
-        """Make the database, or take the one that was closed."""
+        """Make the database, or take the one that was closed, or that somebody else has open."""
+        self._users += 1
+        if self._connection is not None:
+            return
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys = ON")
         if self._image is not None:
@@ -41,8 +47,9 @@ class MemoryStore(OnSqlite):
         self._transaction = Transaction(connection, self.options.ageing_s)
 
     async def close(self) -> None:
-        """Keep an image of the database, and close it."""
-        if self._connection is not None:
+        """Keep an image of the database, and close it when its last user has gone."""
+        self._users = max(0, self._users - 1)
+        if self._connection is not None and not self._users:
             self._image = self._connection.serialize()
             self._connection.close()
             self._connection = None
@@ -54,9 +61,20 @@ class MemoryStore(OnSqlite):
         await cancel_shielded_checkpoint()
         if self._connection is None:
             raise InvalidStoreError(f"{self.url} is not open")
+        changes_before = self._connection.total_changes
         with translated(self.url):
-            return function(self._connection)
+            result = function(self._connection)
+        if self._users > 1 and self._connection.total_changes != changes_before:
+            self._tell_users()
+        return result
+
+    def _tell_users(self) -> None:
+        news, self._news = self._news, None
+        if news is not None:
+            news.set()
 
     async def changed(self) -> None:
-        """Wait for ever: nobody else can change it."""
-        await anyio.sleep_forever()
+        """Return when one of several users has changed something."""
+        if self._news is None:
+            self._news = anyio.Event()
+        await self._news.wait()

@@ -43,6 +43,10 @@ class _Connection(aiosqlite.Connection):
         result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
         return result
 
+    def join(self) -> None:
+        """Wait for the end of the thread, which was told to stop and has nothing left to do."""
+        self._thread.join()
+
 
 class SqliteStore(OnSqlite):
     """Keeps everything in one SQLite file, which may be the application's own."""
@@ -75,8 +79,11 @@ class SqliteStore(OnSqlite):
         connection = _Connection(self._connect, iter_chunk_size=64)
         self.clock.begin_outside()
         try:
-            with translated(self.url):
+            with translated(self.url), anyio.CancelScope(shield=True):
                 await connection
+        except BaseException:
+            connection.join()
+            raise
         finally:
             self.clock.end_outside()
         return connection
@@ -89,8 +96,12 @@ class SqliteStore(OnSqlite):
             check_same_thread=False,
             cached_statements=256,
         )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA synchronous = {self._location.synchronous}")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA synchronous = {self._location.synchronous}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -105,6 +116,7 @@ class SqliteStore(OnSqlite):
         for connection in (self._reader, self._writer):
             if connection is not None:
                 await connection.close()
+                connection.join()
         self._reader = self._writer = None
 
     async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -32,7 +32,7 @@ CREATE TABLE procactors_processes (
     due_at     REAL,                         -- a free process: when it may be taken up
     expires_at REAL,                         -- a free process: when it times out, or its interrupt does
     rank       REAL,                         -- order among those that are due: due_at less its priority
-    call       TEXT,                         -- reference of its next step
+    call       TEXT,                         -- what its next step needs: its reference and the names of what is passed
     created_at REAL NOT NULL,
     ended_at   REAL,
     state      TEXT NOT NULL,                -- what its events fold into

@@ -65,15 +65,26 @@ SELECT pid FROM procactors_processes WHERE unique_key = ?;
 -- name: give_up_key
 UPDATE procactors_processes SET unique_key = NULL WHERE pid = ?;
 
+-- name: take_key
+UPDATE procactors_processes SET unique_key = ? WHERE pid = ?;
+
 -- name: give_up_active_keys
 -- A key of scope "active" is free again when its process has ended.
 UPDATE procactors_processes SET unique_key = NULL
 WHERE id IN (SELECT value FROM json_each(?)) AND key_scope = 'active';
 
 -- name: release_those_behind
--- Let start what was queued behind processes that have ended.
-UPDATE procactors_processes SET due_at = ?1, rank = ?1 - priority * ?2, behind = NULL
+-- Let start what was queued behind processes that have ended, unless it has ended itself meanwhile.
+UPDATE procactors_processes SET
+    due_at = CASE WHEN ended_at IS NULL THEN max(?1, coalesce(json_extract(state, '$.due_at'), 0)) END,
+    rank = CASE WHEN ended_at IS NULL
+        THEN max(?1, coalesce(json_extract(state, '$.due_at'), 0)) - priority * ?2 END,
+    behind = NULL
 WHERE behind IN (SELECT value FROM json_each(?3));
+
+-- name: behind
+-- The process whose end this one waits for.
+SELECT behind FROM procactors_processes WHERE id = ?;
 
 -- name: due
 -- The free processes that may be taken up, best first, passing over steps that can't be resolved.
