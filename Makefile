@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check coverage format bench clean
+.PHONY: demo test check coverage format bench bench-peers clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/procactors demo $(ARGS)
@@ -35,8 +35,16 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
+bench-peers: $(VENV)/bench.stamp $(VENV)-dbos/peer.stamp $(VENV)-huey/peer.stamp
+	$(BIN)/python benchmarks/peers.py $(ARGS)
+
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)-%/peer.stamp:
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check $*
+	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

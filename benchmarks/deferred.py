@@ -1,25 +1,20 @@
 """How many deferred updates run in a second: flat, nested and merged, without and with transactions.
 
-The workloads are those that MediaWiki 1.39 was measured with on a 2-core machine: flat (one queue),
-nested (binary trees of 10 levels) and merge (one mergeable class); there without a database connection
-169,000, 212,000 and 1,125,000 updates/s, with one open 43,000, 37,000 and 1,002,000. "With
-transactions" begins and commits a transaction per update that no statement is made in, as it was there;
-the lines for SQLite write a row per update. Deferring is part of what is measured. Prints a JSON line
-per workload and then a table; each figure is the median of several runs, interleaved.
+The workloads are those that MediaWiki 1.39 was measured with on another 2-core machine: flat (one queue),
+nested (binary trees of 10 levels) and merge (one mergeable class); its figures, which are not of this run,
+are the targets. "With transactions" begins and commits a transaction per update that no statement is made
+in, as it was there; the lines for SQLite write a row per update. Deferring is part of what is measured.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiosqlite
-import anyio
+import report
+from report import Figure, figure
 
 try:
     from sqlalchemy import text
@@ -36,6 +31,7 @@ from procactors.deferred import (
 )
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Awaitable, Callable
 
 UPDATES = 20_000
@@ -228,39 +224,29 @@ if AsyncSession is not None:
     WORKLOADS["rows, SQLAlchemy"] = sqlalchemy_writes
 
 
-async def measure(runs: int) -> dict[str, list[float]]:
-    """Return updates per second of each workload, for each run."""
+async def measure(args: argparse.Namespace) -> list[Figure]:
+    """Measure all workloads, one after the other in each repetition."""
+    global UPDATES, WRITES
+    UPDATES, WRITES = args.updates, args.writes
     found: dict[str, list[float]] = {name: [] for name in WORKLOADS}
-    for _ in range(runs):
+    for _ in range(args.repeats):
         for name, workload in WORKLOADS.items():
-            start = time.perf_counter()
-            updates = await workload()
-            found[name].append(updates / (time.perf_counter() - start))
-    return found
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=7, help="runs per workload")
-    figures = anyio.run(measure, parser.parse_args().runs)
-    for name, values in figures.items():
-        line = {
-            "benchmark": "deferred",
-            "workload": name,
-            "unit": "updates/s",
-            "median": round(statistics.median(values)),
-            "best": round(max(values)),
-            "worst": round(min(values)),
-            "runs": len(values),
-            "mediawiki": MEDIAWIKI.get(name),
-        }
-        print(json.dumps(line))
-    print(f"\n{'workload':24}{'updates/s':>12}{'best':>12}{'MediaWiki':>12}")
-    for name, values in figures.items():
-        reference = f"{MEDIAWIKI[name]:,}" if name in MEDIAWIKI else "-"
-        print(f"{name:24}{statistics.median(values):>12,.0f}{max(values):>12,.0f}{reference:>12}")
+            seconds, updates = await report.timed(workload())
+            found[name].append(updates / seconds)
+    return [
+        figure(
+            name, "updates/s", values, target=f"MediaWiki {MEDIAWIKI[name]:,}" if name in MEDIAWIKI else ""
+        )
+        for name, values in found.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    report.main(
+        __doc__,
+        measure,
+        quick={"updates": 200, "writes": 5},
+        repeats=7,
+        updates=UPDATES,
+        writes=WRITES,
+    )

@@ -38,6 +38,7 @@ _UPDATES = """
         expires_at = new.expires_at, rank = new.rank, call = new.call, ended_at = new.ended_at,
         state = new.state, progress = NULL
     FROM new WHERE procactors_processes.id = new.id"""
+_MARKS = "INSERT INTO procactors_marks VALUES {rows}"
 _UPDATED = ("id", "status", "owner", "epoch", "due_at", "expires_at", "rank", "call", "ended_at", "state")
 _CHUNKS = (128, 64, 32, 16, 8, 4, 2, 1)
 
@@ -52,6 +53,7 @@ class Batch:
         self.events: list[Row] = []
         self.processes: list[Row] = []
         self.updates: list[Row] = []
+        self.marks: list[Row] = []
 
 
 class Recording(Observer):
@@ -128,6 +130,7 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
     _execute(connection, _PROCESSES, batch.processes)
     _execute(connection, _EVENTS, batch.events)
     _execute(connection, _UPDATES, batch.updates)
+    _execute(connection, _MARKS, batch.marks)
     connection.execute("COMMIT")
 
 
@@ -203,3 +206,14 @@ async def replay_in_hops(connection: Hops, batches: Sequence[Batch]) -> list[flo
         await connection.run(write, batch)
         seconds.append(time.perf_counter() - started)
     return seconds
+
+
+async def bare_commits(connection: Hops, number: int) -> list[float]:
+    """Commit one small row so often, a hop each; return how many seconds each took."""
+    return await replay_in_hops(connection, [_one_row(position) for position in range(1, number + 1)])
+
+
+def _one_row(number: int) -> Batch:
+    batch = Batch()
+    batch.marks = [(f"mark {number}", number)]
+    return batch

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
 LOOPS = ("asyncio", "uvloop")
-WIDTHS = (9, 44, 12, 11, 25, 44, 12, 7)
-HEADINGS = ("loop", "what", "median", "unit", "lowest .. highest", "beside it (floor)", "median", "ratio")
+WIDTHS = (8, 42, 9, 13, 21, 30, 10, 6, 28)
+HEADINGS = ("loop", "what", "median", "unit", "lowest .. highest", "beside it", "median", "ratio", "target")
 
 T = TypeVar("T")
 Measure = "Callable[[argparse.Namespace], Awaitable[list[Figure]]]"
@@ -45,6 +45,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         beside: Name of the floor: the least that the same work costs without this library.
         floor: Its median, in the same unit.
         ratio: Value by floor: the median of the ratios of the single repetitions.
+        target: What the design wants of it.
     """
 
     benchmark: str = ""
@@ -59,6 +60,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     beside: str = ""
     floor: float | None = None
     ratio: float | None = None
+    target: str = ""
 
 
 def figure(
@@ -69,6 +71,7 @@ def figure(
     beside: str = "",
     floor: Sequence[float] = (),
     durability: str = "",
+    target: str = "",
 ) -> Figure:
     """Return the figure of these samples, one of each repetition; `floor` has as many, in their order."""
     ratios = [mine / least for mine, least in zip(samples, floor, strict=True)] if floor else []
@@ -83,6 +86,7 @@ def figure(
         beside=beside,
         floor=_rounded(statistics.median(floor)) if floor else None,
         ratio=_rounded(statistics.median(ratios)) if ratios else None,
+        target=target,
     )
 
 
@@ -120,19 +124,22 @@ async def timed(work: Awaitable[T]) -> tuple[float, T]:
 # Running a script.
 
 
-def main(description: str | None, measure: Any, *, repeats: int = 5, **sizes: float) -> None:
+def main(
+    description: str | None, measure: Any, *, quick: dict[str, float], repeats: int = 5, **sizes: float
+) -> None:
     """Measure and print: the whole life of a script.
 
     Args:
         description: The script's docstring, for `--help`.
         measure: Coroutine function that takes the arguments and returns figures.
+        quick: Sizes for `--quick`, which shows that the script works, and measures nothing.
         repeats: Default number of repetitions.
         sizes: Defaults of the script's own arguments.
     """
-    args = arguments(description, repeats, sizes).parse_args()
+    args = arguments(description, repeats, sizes, quick)
     script = Path(sys.argv[0]).stem
     if args.loop == "both":
-        figures = [found for loop in LOOPS for found in in_subprocess(sys.argv, loop)]
+        figures = [found for loop in LOOPS for found in in_subprocess([*sys.argv, "--loop", loop, "--json"])]
     else:
         figures = [
             msgspec.structs.replace(found, benchmark=script, loop=args.loop)
@@ -144,17 +151,22 @@ def main(description: str | None, measure: Any, *, repeats: int = 5, **sizes: fl
         print_table(figures)
 
 
-def arguments(description: str | None, repeats: int, sizes: dict[str, float]) -> argparse.ArgumentParser:
-    """Return the parser of a script's command line."""
+def arguments(
+    description: str | None, repeats: int, sizes: dict[str, float], quick: dict[str, float]
+) -> argparse.Namespace:
+    """Read a script's command line."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--loop", choices=(*LOOPS, "both"), default="both")
     parser.add_argument("--repeats", type=int, default=repeats, help="how often everything is measured")
+    parser.add_argument("--quick", action="store_true", help="small and once, on asyncio only: does it work?")
     parser.add_argument("--json", action="store_true", help="print JSON lines only, no table")
     parser.add_argument("--folder", default=None, help="where databases are made; default: the system's")
     parser.add_argument("--synchronous", choices=("FULL", "NORMAL"), default="FULL")
     for name, value in sizes.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    return parser
+    if parser.parse_known_args()[0].quick:
+        parser.set_defaults(loop="asyncio", repeats=1, **quick)
+    return parser.parse_args()
 
 
 def run_on(loop: str, function: Any, *args: Any) -> Any:
@@ -162,17 +174,16 @@ def run_on(loop: str, function: Any, *args: Any) -> Any:
     return anyio.run(function, *args, backend_options={"use_uvloop": loop == "uvloop"})
 
 
-def in_subprocess(argv: Sequence[str], loop: str) -> list[Figure]:
-    """Run a script in another OS process on one kind of loop; hand its JSON lines on."""
-    command = [sys.executable, *argv, "--loop", loop, "--json"]
+def in_subprocess(argv: Sequence[str]) -> list[Figure]:
+    """Run a script in another OS process; hand its JSON lines on."""
     found = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([sys.executable, *argv], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:
             print(line, end="", flush=True)
             found.append(msgspec.json.decode(line, type=Figure))
     if child.returncode:
-        sys.exit(f"{argv[0]} on {loop} ended with {child.returncode}")
+        sys.exit(f"{' '.join(argv)} ended with {child.returncode}")
     return found
 
 
@@ -190,7 +201,7 @@ def cells(found: Figure) -> tuple[str, ...]:
     """Return what the table shows of a figure."""
     spread = f"{number(found.low)} .. {number(found.high)}"
     beside = (found.beside, number(found.floor), number(found.ratio))
-    return (found.loop, found.name, number(found.value), found.unit, spread, *beside)
+    return (found.loop, found.name, number(found.value), found.unit, spread, *beside, found.target)
 
 
 def number(value: float | None) -> str:

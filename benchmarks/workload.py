@@ -6,7 +6,11 @@ where more than one OS process has to find them.
 
 from __future__ import annotations
 
+import json
+import signal
+import sys
 import tempfile
+import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +46,16 @@ async def question(data: Any) -> Interrupt:
 @step
 async def gated(data: dict[str, int], *, gates: list[anyio.Event]) -> dict[str, int]:
     """Wait for one of the events in the service `gates`: that of the number in the data."""
+    await gates[data["gate"]].wait()
+    return data
+
+
+@step
+async def noted_and_gated(
+    data: dict[str, int], *, gates: list[anyio.Event], noted: Callable[[], None]
+) -> dict[str, int]:
+    """Call the service `noted`, and wait as `gated` does."""
+    noted()
     await gates[data["gate"]].wait()
     return data
 
@@ -83,6 +97,21 @@ def question_then(name: str) -> Process:
     )
 
 
+def of_gate() -> Process:
+    """Return a process of one step that waits for a gate."""
+    return Process("gated", [Step("gated", gated, services=("gates",))])
+
+
+def gated_after_note() -> Process:
+    """Return the same, but the step calls `noted` before it waits."""
+    return Process("gated", [Step("gated", noted_and_gated, services=("gates", "noted"))])
+
+
+def lingering() -> Process:
+    """Return a process whose step tells that it runs, and waits to be cancelled."""
+    return Process("lingering", [Step("linger", linger, services=("told",))], timeout=None)
+
+
 def durability(args: argparse.Namespace) -> str:
     """Return what a commit means in this run, for the figures."""
     return f"SQLite WAL {args.synchronous}"
@@ -118,3 +147,26 @@ async def run_all(manager: ProcessManager, process: Process, number: int) -> Non
     async with anyio.create_task_group() as group:
         for _ in range(number):
             group.start_soon(run_one)
+
+
+# As a program of its own: a manager that runs what others start, and prints what the steps tell.
+
+
+def print_told(pid: str, what: str) -> None:
+    """Print a line of JSON: when, of which process, what."""
+    print(json.dumps((time.monotonic(), pid, what)), flush=True)
+
+
+async def serve(url: str) -> None:
+    """Run a manager until this OS process is terminated."""
+    options = {"services": {"told": print_told}, "modules": ("workload",)}
+    async with ProcessManager(url, **options):
+        print_told("", "open")
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            await anext(aiter(signals))
+
+
+if __name__ == "__main__":
+    import workload  # under the name by which the rows refer to its steps
+
+    anyio.run(workload.serve, sys.argv[1])
