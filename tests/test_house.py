@@ -190,13 +190,29 @@ def test_no_import_hides_in_a_function(path):
                 assert "PLC0415" in lines[node.lineno - 1], f"{function.name} imports without saying why"
 
 
+def imports_in(body):
+    """Return what a package imports, in both branches of what only the type checker sees."""
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from imports_in([*node.body, *node.orelse])
+        elif ast.unparse(node) != "from typing import TYPE_CHECKING":
+            yield node
+
+
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("__init__.py")), ids=lambda p: p.parent.name)
 def test_packages_only_hand_on(path):
     docstring, *rest = parsed(path).body
     assert isinstance(docstring, ast.Expr)
-    for node in rest:
+    for node in imports_in(rest):
         assert isinstance(node, ast.ImportFrom), ast.unparse(node)
         assert all(name.asname == name.name for name in node.names), ast.unparse(node)
+
+
+def test_the_root_hands_on_later_what_the_type_checker_sees():
+    seen = {name.name for node in imports_in(parsed(SOURCE / "__init__.py").body[1:]) for name in node.names}
+    assert {name for name in dir(procactors) if name[0] != "_"} >= {name for name in seen if name[0] != "_"}
+    assert all(hasattr(procactors, name) for name in seen | set(procactors._later._HOMES))
+    assert set(procactors._later._HOMES) <= seen
 
 
 def test_the_root_has_the_whole_public_face():
@@ -219,7 +235,9 @@ def test_errors_have_one_root_and_a_cure():
 
 def public_things():
     for package in PUBLIC_PACKAGES:
-        for name, thing in vars(importlib.import_module(package)).items():
+        module = importlib.import_module(package)
+        for name in dir(module):
+            thing = getattr(module, name)
             home = getattr(thing, "__module__", "") or ""
             is_ours = home.startswith("procactors") and (inspect.isclass(thing) or inspect.isfunction(thing))
             if name[0] != "_" and is_ours:

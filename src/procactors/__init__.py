@@ -1,7 +1,7 @@
 """Durable background processes and deferred updates for asyncio, on an actor runtime."""
 
-from procactors.engine.inplace import run_steps as run_steps
-from procactors.engine.subscription import EventStream as EventStream
+from typing import TYPE_CHECKING
+
 from procactors.errors import ActorError as ActorError
 from procactors.errors import ActorStoppedError as ActorStoppedError
 from procactors.errors import AskCycleError as AskCycleError
@@ -29,44 +29,12 @@ from procactors.errors import ProcessTimedOutError as ProcessTimedOutError
 from procactors.errors import RetryAfter as RetryAfter
 from procactors.errors import RoundPendingError as RoundPendingError
 from procactors.errors import SchemaTooNewError as SchemaTooNewError
+from procactors.errors import StepCrashedError as StepCrashedError
 from procactors.errors import StepNotResolvableError as StepNotResolvableError
 from procactors.errors import StoreUnavailableError as StoreUnavailableError
 from procactors.errors import UnknownProcessError as UnknownProcessError
 from procactors.executors.context import StepContext as StepContext
-from procactors.handle import ProcessHandle as ProcessHandle
-from procactors.manager import ProcessManager as ProcessManager
 from procactors.model.definition import Process as Process
-from procactors.model.event import DeferredUpdateFailed as DeferredUpdateFailed
-from procactors.model.event import ProcessBlocked as ProcessBlocked
-from procactors.model.event import ProcessCancelled as ProcessCancelled
-from procactors.model.event import ProcessCancelRequested as ProcessCancelRequested
-from procactors.model.event import ProcessEvent as ProcessEvent
-from procactors.model.event import ProcessFailed as ProcessFailed
-from procactors.model.event import ProcessFinished as ProcessFinished
-from procactors.model.event import ProcessInterrupted as ProcessInterrupted
-from procactors.model.event import ProcessProceeded as ProcessProceeded
-from procactors.model.event import ProcessQueued as ProcessQueued
-from procactors.model.event import ProcessRecovered as ProcessRecovered
-from procactors.model.event import ProcessReleased as ProcessReleased
-from procactors.model.event import ProcessResumed as ProcessResumed
-from procactors.model.event import ProcessRetried as ProcessRetried
-from procactors.model.event import ProcessRewound as ProcessRewound
-from procactors.model.event import ProcessSleeping as ProcessSleeping
-from procactors.model.event import ProcessStarted as ProcessStarted
-from procactors.model.event import ProcessTimedOut as ProcessTimedOut
-from procactors.model.event import ProcessWaiting as ProcessWaiting
-from procactors.model.event import StepFailed as StepFailed
-from procactors.model.event import StepFinished as StepFinished
-from procactors.model.event import StepProgressed as StepProgressed
-from procactors.model.event import StepRetryScheduled as StepRetryScheduled
-from procactors.model.event import StepSkipped as StepSkipped
-from procactors.model.event import StepStarted as StepStarted
-from procactors.model.event import UndoFailed as UndoFailed
-from procactors.model.event import UndoFinished as UndoFinished
-from procactors.model.event import UndoStarted as UndoStarted
-from procactors.model.info import InterruptInfo as InterruptInfo
-from procactors.model.info import ProcessInfo as ProcessInfo
-from procactors.model.info import Progress as Progress
 from procactors.model.interrupt import Interrupt as Interrupt
 from procactors.model.reference import step as step
 from procactors.model.retry import Retry as Retry
@@ -75,3 +43,43 @@ from procactors.model.status import StepStatus as StepStatus
 from procactors.model.step import Step as Step
 from procactors.observe import Observer as Observer
 from procactors.options import ManagerOptions as ManagerOptions
+
+if TYPE_CHECKING:
+    from procactors.engine.inplace import run_steps as run_steps
+    from procactors.engine.subscription import EventStream as EventStream
+    from procactors.handle import ProcessHandle as ProcessHandle
+    from procactors.manager import ProcessManager as ProcessManager
+    from procactors.model.event import DeferredUpdateFailed as DeferredUpdateFailed
+    from procactors.model.event import ProcessBlocked as ProcessBlocked
+    from procactors.model.event import ProcessCancelled as ProcessCancelled
+    from procactors.model.event import ProcessCancelRequested as ProcessCancelRequested
+    from procactors.model.event import ProcessEvent as ProcessEvent
+    from procactors.model.event import ProcessFailed as ProcessFailed
+    from procactors.model.event import ProcessFinished as ProcessFinished
+    from procactors.model.event import ProcessInterrupted as ProcessInterrupted
+    from procactors.model.event import ProcessProceeded as ProcessProceeded
+    from procactors.model.event import ProcessQueued as ProcessQueued
+    from procactors.model.event import ProcessRecovered as ProcessRecovered
+    from procactors.model.event import ProcessReleased as ProcessReleased
+    from procactors.model.event import ProcessResumed as ProcessResumed
+    from procactors.model.event import ProcessRetried as ProcessRetried
+    from procactors.model.event import ProcessRewound as ProcessRewound
+    from procactors.model.event import ProcessSleeping as ProcessSleeping
+    from procactors.model.event import ProcessStarted as ProcessStarted
+    from procactors.model.event import ProcessTimedOut as ProcessTimedOut
+    from procactors.model.event import ProcessWaiting as ProcessWaiting
+    from procactors.model.event import StepFailed as StepFailed
+    from procactors.model.event import StepFinished as StepFinished
+    from procactors.model.event import StepProgressed as StepProgressed
+    from procactors.model.event import StepRetryScheduled as StepRetryScheduled
+    from procactors.model.event import StepSkipped as StepSkipped
+    from procactors.model.event import StepStarted as StepStarted
+    from procactors.model.event import UndoFailed as UndoFailed
+    from procactors.model.event import UndoFinished as UndoFinished
+    from procactors.model.event import UndoStarted as UndoStarted
+    from procactors.model.info import InterruptInfo as InterruptInfo
+    from procactors.model.info import ProcessInfo as ProcessInfo
+    from procactors.model.info import Progress as Progress
+else:
+    from procactors._later import __dir__ as __dir__
+    from procactors._later import __getattr__ as __getattr__

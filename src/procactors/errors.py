@@ -157,6 +157,13 @@ class ProcessCancelledError(ProcessEndedError):
     reason: str = ""
 
 
+class StepCrashedError(ProcactorsError):
+    """The OS process of a step ended under it; see exit code or signal, and the end of its stderr.
+
+    Found in `info.error` and in `Retry(on=...)`; nothing raises it.
+    """
+
+
 # Raised by user code to steer the engine.
 
 

@@ -14,7 +14,7 @@ from procactors.engine.subscription import EventStream
 from procactors.engine.tree import Tree
 from procactors.engine.updates import process_of
 from procactors.errors import InvalidStoreError
-from procactors.executors.thread import ThreadPool
+from procactors.executors.places import Executors
 from procactors.handle import ProcessHandle
 from procactors.model.status import ProcessStatus
 from procactors.observe import Observer
@@ -90,7 +90,7 @@ class ProcessManager:
             observer=observer or Observer(),
             services=dict(services or {}),
             catalog=Catalog(dict(services or {}), modules),
-            threads=ThreadPool(clock),
+            executors=Executors(clock, options),
             max_running=max_running,
             name=name or ids.name(),
             runs=run,

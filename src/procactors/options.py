@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from procactors.errors import InvalidDefinitionError
 
-_MAY_BE_ZERO = frozenset({"grace_s", "keep_ended_s", "progress_every_s", "store_patience_s"})
+_MAY_BE_ZERO = frozenset(
+    {"grace_s", "keep_ended_s", "kill_grace_s", "progress_every_s", "store_patience_s", "worker_steps"}
+)
 
 
 class ManagerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +31,11 @@ class ManagerOptions(msgspec.Struct, frozen=True, kw_only=True):
         blocked_after_s: Seconds after which a due process that nobody can run becomes `blocked`.
         progress_every_s: Progress of one process is written at most once in so many seconds.
         blocked_loop_s: Seconds for which the event loop may stand still before that is reported.
+        kill_grace_s: Seconds between SIGTERM and SIGKILL for a step in an OS process of its own that is
+            cancelled or out of time.
+        workers: How many OS processes run steps with executor="process" at once, >= 1. They are started
+            when they are needed, and stay; a step that finds all of them busy waits.
+        worker_steps: How many steps such an OS process runs before it is replaced; 0: no limit.
         ageing_s: Seconds of waiting that make up for one point of priority.
 
     Raises:
@@ -45,6 +54,9 @@ class ManagerOptions(msgspec.Struct, frozen=True, kw_only=True):
     blocked_after_s: float = 60
     progress_every_s: float = 0.1
     blocked_loop_s: float = 1
+    kill_grace_s: float = 5
+    workers: int = os.cpu_count() or 1
+    worker_steps: int = 0
     ageing_s: float = 3600
 
     def __post_init__(self) -> None:
@@ -55,3 +67,5 @@ class ManagerOptions(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidDefinitionError(f"option {name} must be a number, 0 or more, not {value!r}")
             if value == 0 and name not in _MAY_BE_ZERO:
                 raise InvalidDefinitionError(f"option {name} must be more than 0")
+        if not isinstance(self.workers, int):
+            raise InvalidDefinitionError(f"option workers must be a whole number, not {self.workers!r}")

@@ -5,66 +5,48 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
-import msgspec
 
 from procactors._clock import to_datetime
+from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Returned, StepOutcome
 from procactors.executors.context import StepContext, current_step
-from procactors.executors.loop import run_on_loop
 from procactors.model.event import StepProgressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import msgspec
+
     from procactors.engine.room import Room
+    from procactors.executors._executor import Executor
     from procactors.executors.call import PreparedStep
-    from procactors.model.step import Step
+    from procactors.model.definition import Process
+    from procactors.model.state import ProcessState
 
 
 _log = logging.getLogger("procactors.engine")
-
-
-class Returned(msgspec.Struct, frozen=True):
-    """The step returned `value`."""
-
-    value: Any
-
-
-class Raised(msgspec.Struct, frozen=True):
-    """The step raised."""
-
-    error: BaseException
-
-
-class CutShort(msgspec.Struct, frozen=True):
-    """The step was cancelled before it was over."""
-
-
-Result = Returned | Raised | CutShort
 
 
 class Attempt:
     """Runs once."""
 
     __slots__ = (
-        "_loop_thread", "_newest", "_on_progress", "_room", "_scope", "_sent_at", "attempt",
-        "beaten_at", "is_cut", "is_over", "left_thread", "pid", "seq",
-        "step",
+        "_executor", "_loop_thread", "_newest", "_on_progress", "_room", "_scope", "_sent_at", "attempt",
+        "beaten_at", "ending", "is_cut", "is_over", "on_begun", "pid", "plan", "seq", "step",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0917 - built in one place
+    def __init__(
         self,
         room: Room,
         pid: str,
-        step: Step,
-        attempt: int,
-        seq: int,
+        plan: Process,
+        state: ProcessState,
         scope: anyio.CancelScope,
         on_progress: Callable[[StepProgressed], None],
     ) -> None:
-        """Make attempt number `attempt` of `step`, which event number `seq` has begun.
+        """Make the attempt that `state` says has begun.
 
         `scope` is open around it, and cancelled by `cut`: entering one for each attempt would cost more than
         running a small step.
@@ -75,16 +57,25 @@ class Attempt:
         self._newest: StepProgressed | None = None
         self._sent_at = float("-inf")
         self._loop_thread = threading.get_ident()
+        self._executor: Executor | None = None
         self.pid = pid
-        self.step = step
-        self.attempt = attempt
-        self.seq = seq
+        self.plan = plan
+        self.step = plan.steps[plan.names[state.index]]
+        self.attempt = state.attempt
+        self.seq = state.seq
         self.beaten_at = room.clock.monotonic()
+        self.on_begun: Callable[[], None] | None = None
+        """Called when code that had to wait for its place begins."""
         self.is_cut = False
         self.is_over = False
-        self.left_thread = False
+        self.ending = NORMAL
 
-    async def run(self, data: msgspec.Raw) -> Result:
+    @property
+    def stop_s(self) -> float:
+        """Seconds that stopping the code may take."""
+        return 0.0 if self._executor is None else self._executor.stop_s
+
+    async def run(self, data: msgspec.Raw) -> StepOutcome:
         """Run the step in the calling task. Raises only if the calling task itself is cancelled."""
         ctx = StepContext(self.pid, self.step.name, self.attempt, self._room.services, self)
         current_step.set(ctx)
@@ -92,17 +83,14 @@ class Attempt:
             prepared = self._room.catalog.prepared(self.step)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the step, it is the step's
             return Raised(error)
-        result = await self._guarded(prepared, data, ctx)
+        outcome = await self._guarded(prepared, data, ctx)
         self.is_over = True
-        if self.is_cut and not isinstance(result, Returned) and not prepared.runs_on_loop:
-            self.left_thread = True
-            _log.warning("step %s of process %s left its thread behind", self.step.name, self.pid)
-            self._room.observer.thread_abandoned(self.pid, self.step.name)
-        return CutShort() if self.is_cut and not isinstance(result, Returned) else result
+        return CutShort() if self.is_cut and not isinstance(outcome, Returned) else outcome
 
-    async def _guarded(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext) -> Result:
+    async def _guarded(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext) -> StepOutcome:
+        executor = self._executor = self._room.executors.of(prepared)
         try:
-            return Returned(await self._executed(prepared, data, ctx))
+            return Returned(await executor.run(prepared, data, ctx, self))
         except KeyboardInterrupt:
             raise
         except GeneratorExit as error:
@@ -118,15 +106,27 @@ class Attempt:
         except BaseException as error:  # noqa: BLE001 - SystemExit in a step fails the step
             return Raised(error)
 
-    async def _executed(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext) -> Any:
-        if prepared.runs_on_loop:
-            return await run_on_loop(prepared, data, ctx, self._room.threads)
-        return await self._room.threads.run(lambda: prepared.call(data, ctx))
-
     def cut(self) -> None:
         """Cancel the step."""
         self.is_cut = True
         self._scope.cancel()
+
+    # What its executor says.
+
+    def begun(self) -> None:
+        """Let its time count from now: it had to wait for its place."""
+        self.beat()
+        if self.on_begun is not None:
+            self.on_begun()
+
+    def ended(self, ending: Ending) -> None:
+        """Note how its code ended that was cut short."""
+        self.ending = ending
+        if ending.abandoned and self.is_cut:
+            _log.warning(
+                "step %s of process %s could not be stopped and was left behind", self.step.name, self.pid
+            )
+            self._room.observer.thread_abandoned(self.pid, self.step.name)
 
     # What the step says, from any thread.
 

@@ -30,8 +30,11 @@ class Deadlines:
             self._watch(PROCESS, self._room.monotonic(deadline_at), 0)
 
     def watch_step(self, attempt: Attempt) -> None:
-        """Watch over the time and the heartbeats of an attempt that begins now."""
+        """Watch over the time and the heartbeats of an attempt that begins now, or when it gets its place."""
         step = attempt.step
+        if step.executor == "process" and attempt.on_begun is None:
+            attempt.on_begun = lambda: self.watch_step(attempt)
+            return
         if step.timeout is not None:
             self._watch(STEP, attempt.beaten_at + step.timeout, attempt.seq)
         if step.heartbeat is not None:

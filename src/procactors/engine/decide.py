@@ -13,8 +13,8 @@ import msgspec
 
 from procactors._clock import is_past, to_datetime
 from procactors.errors import ErrorInfo, InvalidStateError
+from procactors.executors._executor import NORMAL
 from procactors.model import event as e
-from procactors.model.interrupt import json_schema, schema_reference
 from procactors.model.state import ProcessState, apply, current_step
 from procactors.model.status import ProcessStatus as S
 from procactors.model.step import LONGEST_S
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from procactors.executors._executor import Ending
+    from procactors.executors.failure import Failure
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
-    from procactors.model.interrupt import Interrupt
+    from procactors.model.interrupt import Question
     from procactors.model.step import Step
 
 
@@ -87,7 +89,7 @@ def take_up(record: Record, now: float, owner: str) -> Decision:
 
 
 def after_success(
-    plan: Process, state: ProcessState, output: msgspec.Raw, interrupt: Interrupt | None, at: datetime
+    plan: Process, state: ProcessState, output: msgspec.Raw, question: Question | None, at: datetime
 ) -> Decision:
     """Decide after a step has returned: its checkpoint, and with it what comes next."""
     step = plan.names[state.index]
@@ -96,8 +98,8 @@ def after_success(
     follow: ProcessEvent
     if state.status is S.CANCELLING:
         follow = e.ProcessCancelled(at=at, reason=state.reason)
-    elif interrupt is not None:
-        follow = _interrupted(step, interrupt, output, state, at)
+    elif question is not None:
+        follow = _interrupted(step, question, output, state, at)
     elif state.index == len(plan.names):
         follow = finished(state, output, at)
     else:
@@ -106,39 +108,24 @@ def after_success(
 
 
 def _interrupted(
-    step: str, interrupt: Interrupt, output: msgspec.Raw, state: ProcessState, at: datetime
+    step: str, question: Question, output: msgspec.Raw, state: ProcessState, at: datetime
 ) -> e.ProcessInterrupted:
-    schema = interrupt.schema
-    timeout = interrupt.timeout
+    timeout, answer = question.timeout, question.on_timeout
     return e.ProcessInterrupted(
         at=at,
         step=step,
         data=output,
         payload_seq=state.data_seq,
-        schema=None if schema is None else json_schema(schema),
-        schema_type=None if schema is None else schema_reference(schema),
+        schema=question.schema,
+        schema_type=question.schema_type,
         deadline_at=None if timeout is None else _later(at, timeout),
-        on_timeout=interrupt.on_timeout,
+        on_timeout=None if answer is None else msgspec.Raw(answer),
     )
 
 
 def finished(state: ProcessState, output: msgspec.Raw, at: datetime) -> e.ProcessFinished:
     """Return the event of a process that has no step left."""
     return e.ProcessFinished(at=at, output=output, payload_seq=state.data_seq)
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """How an attempt failed.
-
-    Attributes:
-        error: What is kept of the error.
-        names: What `Retry.on` may call it; empty: it is never retried.
-        retry_after: Seconds after which the step itself wants another try, which costs no attempt.
-    """
-
-    error: ErrorInfo
-    names: frozenset[str] = frozenset()
-    retry_after: float | None = None
 
 
 def after_failure(
@@ -174,19 +161,21 @@ def _delay(step: Step, state: ProcessState, failure: Failure, draw: float) -> fl
     return retry.seconds_after(state.failures, draw)
 
 
-def timed_out(
-    plan: Process, state: ProcessState, at: datetime, *, abandoned: bool = False
-) -> e.ProcessTimedOut:
-    """Return the event of a process whose own time is over."""
+def timed_out(plan: Process, state: ProcessState, at: datetime, ending: Ending = NORMAL) -> e.ProcessTimedOut:
+    """Return the event of a process whose own time is over; `ending` is that of its running step."""
     step = current_step(state, plan)
     where = f" while step {step!r} was running" if state.in_step else ""
+    how = f"; {ending}" if str(ending) else ""
     error = ErrorInfo(
         type="ProcessTimedOutError",
         module="procactors.errors",
-        message=f"the process ran into its timeout of {plan.timeout:g} s{where}",
+        message=f"the process ran into its timeout of {plan.timeout:g} s{where}{how}",
         step=step,
         attempt=state.attempt or None,
-        abandoned=abandoned,
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+        stderr=ending.stderr,
+        abandoned=ending.abandoned,
     )
     return e.ProcessTimedOut(at=at, error=error)
 

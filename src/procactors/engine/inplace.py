@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from procactors._clock import SystemClock
 from procactors._ids import Ids
 from procactors.engine.catalog import Catalog
-from procactors.engine.outcome import output_of
 from procactors.errors import InvalidDefinitionError, ProcessFailedError
 from procactors.executors.context import StepContext, current_step
-from procactors.executors.failure import error_info
-from procactors.executors.loop import run_on_loop
-from procactors.executors.thread import ThreadPool
+from procactors.executors.failure import failure_of
+from procactors.executors.output import output_of
+from procactors.executors.places import Executors
 from procactors.model.definition import Process
-from procactors.model.interrupt import Interrupt
 from procactors.model.payload import EMPTY, decode, encode
 from procactors.options import ManagerOptions
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from procactors.executors._executor import Ending
     from procactors.model.definition import Steps
     from procactors.model.step import Step
 
@@ -67,33 +66,32 @@ async def run_steps(
                 f"step {step.name!r} interrupts: it can't run in place", step=step.name
             )
     clock = SystemClock()
-    threads = ThreadPool(clock)
+    executors = Executors(clock, ManagerOptions())
     pid = Ids(clock).pid()
     limit_bytes = ManagerOptions().payload_limit_bytes
+    run = _Nobody(plan)
     current = EMPTY if data is None else encode(data, limit_bytes, "the input")
     try:
         for step in plan.steps.values():
-            ctx = StepContext(pid, step.name, 1, offered, _Nobody())
-            current = await _run(step, current, catalog, threads, ctx, limit_bytes)
+            ctx = StepContext(pid, step.name, 1, offered, run)
+            current = await _run(step, current, catalog, executors, ctx, run)
     finally:
-        threads.close()
+        await executors.close()
     return decode(current)
 
 
 async def _run(
-    step: Step, data: msgspec.Raw, catalog: Catalog, threads: ThreadPool, ctx: StepContext, limit_bytes: int
+    step: Step, data: msgspec.Raw, catalog: Catalog, executors: Executors, ctx: StepContext, run: _Nobody
 ) -> msgspec.Raw:
     prepared = catalog.prepared(step)
     token = current_step.set(ctx)
     try:
-        if prepared.runs_on_loop:
-            value = await run_on_loop(prepared, data, ctx, threads)
-        else:
-            value = await threads.run(lambda: prepared.call(data, ctx))
-        if not isinstance(value, Interrupt):
-            return output_of(value, step, limit_bytes).data
+        value = await executors.of(prepared).run(prepared, data, ctx, run)
+        output = output_of(value, step, ManagerOptions().payload_limit_bytes)
+        if output.question is None:
+            return output.data
     except Exception as error:
-        info = error_info(error, step.name, 1)
+        info = failure_of(error, step.name, 1).error
         problem = f"step {step.name!r} failed: {info}"
         raise ProcessFailedError(problem, step=step.name, attempt=1, error=info) from error
     finally:
@@ -103,6 +101,16 @@ async def _run(
 
 class _Nobody:
     """Takes what a step says when nobody listens."""
+
+    def __init__(self, plan: Process) -> None:
+        """Stand by the steps of `plan`."""
+        self.plan = plan
+
+    def begun(self) -> None:
+        """Ignore it."""
+
+    def ended(self, ending: Ending) -> None:
+        """Ignore it."""
 
     def progressed(self, done: float, total: float | None, text: str) -> None:
         """Ignore progress."""

@@ -16,7 +16,7 @@ import msgspec
 
 from procactors.actors import Actor, Exit, Message, ReplySlot
 from procactors.engine import decide
-from procactors.engine.attempt import Attempt, Raised, Result, Returned
+from procactors.engine.attempt import Attempt
 from procactors.engine.deadlines import Deadlines
 from procactors.engine.journal import Journal
 from procactors.engine.messages import (
@@ -29,8 +29,11 @@ from procactors.engine.messages import (
     Write,
     WriteProgress,
 )
-from procactors.engine.outcome import failure_of, output_of, overdue
+from procactors.engine.outcome import killed, overdue
 from procactors.errors import OwnershipLostError, ProcactorsError
+from procactors.executors._executor import NORMAL, Ending, Raised, Returned, StepOutcome
+from procactors.executors.failure import failure_of
+from procactors.executors.output import output_of
 from procactors.model import event as e
 from procactors.stores import _batch as b
 
@@ -62,7 +65,7 @@ class ProcessActor(Actor[Message]):
         self._scope = anyio.CancelScope()
         self._attempt: Attempt | None = None
         self._is_releasing = False
-        self._has_abandoned = False
+        self._ending = NORMAL
 
     @classmethod
     def born(cls, room: Room, insert: b.Insert, starter: ReplySlot[Any]) -> ProcessActor:
@@ -88,7 +91,7 @@ class ProcessActor(Actor[Message]):
         """Return the actor that settles what another one left, which was abandoned with its step."""
         actor = cls.taken(room, record, record.state, record.epoch)
         actor.cause = actor._first = cause  # noqa: SLF001 - its own class
-        actor._has_abandoned = True  # noqa: SLF001 - its own class
+        actor._ending = Ending(abandoned=True)  # noqa: SLF001 - its own class
         return actor
 
     def describe(self) -> str | None:
@@ -112,7 +115,7 @@ class ProcessActor(Actor[Message]):
                 case Begin():
                     await self._go_on()
                 case CommandsArrived(commands) if any(c.kind == "cancel" for c in commands):
-                    await self._journal.commit(b.Decision((), self._journal.state), commands)
+                    await self._journal.commit(self._cut_off(), commands)
                 case TimeUp(kind, seq):
                     await self._time_up(kind, seq)
                 case Release():
@@ -152,7 +155,8 @@ class ProcessActor(Actor[Message]):
             attempt.cut()
             if isinstance(cause, CommandsArrived):
                 self.spawn(self._journal.announcing(cause.commands), name="announce")
-            self._room.call_later(self._room.options.grace_s, lambda: self._leave(attempt))
+            patience_s = self._room.options.grace_s + attempt.stop_s
+            self._room.call_later(patience_s, lambda: self._leave(attempt))
 
     def _leave(self, attempt: Attempt) -> None:
         """Abandon a step that goes on although it was cancelled long ago: this actor ends with it."""
@@ -182,7 +186,7 @@ class ProcessActor(Actor[Message]):
             await self._journal.commit(self._decided(result))  # it was cut, and yet it came to its end
             self._go_on_later()
 
-    async def _run_steps(self) -> Result | None:
+    async def _run_steps(self) -> StepOutcome | None:
         """Run steps until the process is over or free, something urgent waits, or a step is cut short.
 
         Returns:
@@ -219,23 +223,21 @@ class ProcessActor(Actor[Message]):
         starter.send(outcome)
         return not self._journal.is_over
 
-    async def _run_step(self) -> tuple[Result, bool]:
+    async def _run_step(self) -> tuple[StepOutcome, bool]:
         """Run the current step; return what came of it, and whether it was cut short."""
-        state = self._journal.state
-        step = self._plan.steps[self._plan.names[state.index]]
         attempt = self._attempt = Attempt(
-            self._room, self.pid, step, state.attempt, state.seq, self._scope, self._keep_progress
+            self._room, self.pid, self._plan, self._journal.state, self._scope, self._keep_progress
         )
         self._deadlines.watch_step(attempt)
         try:
             result = await attempt.run(self._data)
         finally:
             self._attempt = None
-            self._has_abandoned = self._has_abandoned or attempt.left_thread
+            self._ending = attempt.ending
             self._deadlines.forget_step(attempt)
         return result, attempt.is_cut
 
-    def _decided(self, result: Result) -> b.Decision:
+    def _decided(self, result: StepOutcome) -> b.Decision:
         """Return what the end of a step leads to."""
         state, at = self._journal.state, self._room.at()
         step = self._plan.steps[self._plan.names[state.index]]
@@ -243,7 +245,7 @@ class ProcessActor(Actor[Message]):
         if isinstance(result, Returned):
             try:
                 output = output_of(result.value, step, self._room.options.payload_limit_bytes)
-                decision = decide.after_success(self._plan, state, output.data, output.interrupt, at)
+                decision = decide.after_success(self._plan, state, output.data, output.question, at)
             except Exception as refusal:  # noqa: BLE001 - an output that can't be stored fails the step
                 error = refusal
             else:
@@ -269,16 +271,24 @@ class ProcessActor(Actor[Message]):
 
     async def _time_up(self, kind: str, seq: int) -> None:
         state, at = self._journal.state, self._room.at()
-        abandoned = self._has_abandoned
         if kind == PROCESS:
-            timed_out = decide.timed_out(self._plan, state, at, abandoned=abandoned)
+            timed_out = decide.timed_out(self._plan, state, at, self._ending)
             await self._journal.commit(decide.advance(self._plan, state, timed_out))
         elif state.in_step and seq == state.seq and self.cause is not None:
             step = self._plan.steps[self._plan.names[state.index]]
-            is_heartbeat = kind == HEARTBEAT
-            failure = overdue(step, state.attempt, is_heartbeat=is_heartbeat, abandoned=abandoned)
+            failure = overdue(step, state.attempt, self._ending, is_heartbeat=kind == HEARTBEAT)
             draw = self._room.ids.random.random()
             await self._journal.commit(decide.after_failure(self._plan, state, failure, at, draw))
+
+    def _cut_off(self) -> b.Decision:
+        """Return what the history says of a step that was cancelled: of an OS process, how it ended."""
+        state = self._journal.state
+        if not state.in_step or not (self._ending.signal or self._ending.exit_code is not None):
+            return b.Decision((), state)
+        step = self._plan.steps[self._plan.names[state.index]]
+        error = killed(step, state.attempt, self._ending)
+        cut = e.StepFailed(at=self._room.at(), step=step.name, attempt=state.attempt, error=error)
+        return decide.advance(self._plan, state, cut)
 
     async def _release(self) -> None:
         await self._journal.commit(decide.released(self._plan, self._journal.state, self._room.at()))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from procactors._ids import Ids
     from procactors.actors import ActorRef, ActorSystem, Supervisor
     from procactors.engine.catalog import Catalog
-    from procactors.executors.thread import ThreadPool
+    from procactors.executors.places import Executors
     from procactors.options import ManagerOptions
     from procactors.stores import Member, Store
     from procactors.stores._batch import Command
@@ -45,7 +45,7 @@ class Room:
         observer: Observer,
         services: Mapping[str, Any],
         catalog: Catalog,
-        threads: ThreadPool,
+        executors: Executors,
         max_running: int,
         name: str,
         runs: bool,
@@ -59,7 +59,7 @@ class Room:
         self.is_observed = type(observer) is not Observer
         self.services = services
         self.catalog = catalog
-        self.threads = threads
+        self.executors = executors
         self.max_running = max_running
         self.name = name
         self.runs = runs

@@ -114,6 +114,13 @@ class Tree:
             rng=room.ids.random,
             observer=room.observer,
         )
+        try:
+            await self._serve_in(system)
+        finally:
+            await room.executors.close()
+
+    async def _serve_in(self, system: ActorSystem) -> None:
+        room = self._room
         async with system:
             room.system = system
             room.persistence = await system.start(lambda: PersistenceActor(room), name="persistence")
@@ -125,7 +132,6 @@ class Tree:
             await self._closing.wait()
             if room.runs:
                 await self._drain()
-        room.threads.close()
 
     async def _start_running(self, system: ActorSystem) -> None:
         room = self._room

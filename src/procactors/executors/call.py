@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ class Shape(msgspec.Struct, frozen=True):
 class PreparedStep:
     """A step that has been resolved, and knows how its code wants to be called."""
 
-    __slots__ = ("_arguments", "_call", "_is_built", "_keywords", "_shape", "step")
+    __slots__ = ("_arguments", "_call", "_is_built", "_keywords", "_shape", "place", "reference", "step")
 
     def __init__(self, step: Step, call: Callable[..., Any], keywords: dict[str, Any]) -> None:
         """Take up `call` for `step`; `keywords` are its kwargs and services.
@@ -48,6 +49,8 @@ class PreparedStep:
             InvalidDefinitionError: It can't be called as a step.
         """
         self.step = step
+        self.reference = _reference_of(step, call)
+        """Where another OS process finds the code: "module:qualname"."""
         self._call = call
         self._keywords = keywords
         self._arguments = _encoded_arguments(step)
@@ -57,13 +60,14 @@ class PreparedStep:
             self._shape = _shape(call, step, len(step.args), frozenset(keywords))
         elif inspect.isclass(call):
             self._shape = _shape(getattr(call, "execute"), step, 0, frozenset(), skip=1)  # noqa: B009 - checked by Step
+        self.place = self._place()
+        """Which executor runs it: "loop", "thread" or "process"."""
 
-    @property
-    def runs_on_loop(self) -> bool:
-        """Whether it has to be called in the event loop: async code, and factories, which may make it."""
-        if self.step.executor != "loop":
-            return False
-        return self._shape is None or self._shape.is_async
+    def _place(self) -> str:
+        """Leave the event loop to async code, and to factories, which may make it."""
+        if self.step.executor != "loop" or self._shape is None or self._shape.is_async:
+            return self.step.executor
+        return "thread"
 
     def call(self, data: msgspec.Raw, ctx: StepContext) -> Any:
         """Decode the data, build what is to be built, and call it.
@@ -88,7 +92,7 @@ class PreparedStep:
                 step=self.step.name,
             )
         shape = self._shape or _shape(execute, self.step, 0, frozenset())
-        if self.runs_on_loop and not shape.is_async:
+        if self.place == "loop" and not shape.is_async:
             return Later(lambda: _invoke(shape, execute, data, ctx, (), {}))
         return _invoke(shape, execute, data, ctx, (), {})
 
@@ -119,9 +123,13 @@ def prepare(step: Step, services: Mapping[str, Any], modules: Sequence[str]) -> 
 
     Raises:
         StepNotResolvableError: Its reference is not known here.
-        InvalidDefinitionError: A service is missing, or the code can't be called as a step.
+        InvalidDefinitionError: A service is missing, the code can't be called as a step, or not in an OS
+            process of its own.
     """
     call = resolve(step.reference, modules)
+    if step.executor == "process":
+        _check_it_can_leave(step, call)
+        return PreparedStep(step, call, dict(step.kwargs))
     missing = [name for name in step.services if name not in services]
     if missing:
         raise InvalidDefinitionError(
@@ -132,6 +140,29 @@ def prepare(step: Step, services: Mapping[str, Any], modules: Sequence[str]) -> 
     names = [*step.services, *(name for name in step.optional_services if name in services)]
     keywords = {**step.kwargs, **{name: services[name] for name in names}}
     return PreparedStep(step, call, keywords)
+
+
+def _check_it_can_leave(step: Step, call: Callable[..., Any]) -> None:
+    """Refuse what can't run in another OS process; optional services are left out there."""
+    problem = None
+    if step.services:
+        problem = f"the service {step.services[0]!r} can't go with it: let it make its own, or pass data"
+    elif call.__module__ == "__main__":
+        problem = f"{step.reference} is in the main program, which it can't import: move it into a module"
+    elif not hasattr(os, "pidfd_open"):
+        problem = "that needs Linux: give it executor='thread'"
+    if problem is not None:
+        raise InvalidDefinitionError(
+            f"step {step.name!r} is to run in an OS process of its own (executor='process'), but {problem}",
+            step=step.name,
+        )
+
+
+def _reference_of(step: Step, call: Callable[..., Any]) -> str:
+    """Return the reference itself, or the place of what has a stable name, which only this program knows."""
+    if ":" in step.reference:
+        return step.reference
+    return f"{call.__module__}:{call.__qualname__}"
 
 
 def _invoke(

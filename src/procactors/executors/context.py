@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from procactors.errors import InvalidDataError
 from procactors.model.text import shown
@@ -12,21 +12,10 @@ from procactors.model.text import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procactors.executors._executor import StepRun
 
 _TEXT_CHARS = 1000
 """How much of the text of progress is kept."""
-
-
-class StepReports(Protocol):
-    """Where a running step's calls go; both may come from any thread and never block."""
-
-    def progressed(self, done: float, total: float | None, text: str) -> None:
-        """Take note of progress, which is also a heartbeat."""
-        ...
-
-    def beat(self) -> None:
-        """Take note that the step is alive."""
-        ...
 
 
 class StepContext:
@@ -40,7 +29,7 @@ class StepContext:
         data: The step's input, as the first parameter gets it.
     """
 
-    __slots__ = ("_reports", "attempt", "data", "pid", "services", "step")
+    __slots__ = ("_run", "attempt", "data", "pid", "services", "step")
 
     def __init__(
         self,
@@ -48,7 +37,7 @@ class StepContext:
         step: str,
         attempt: int,
         services: Mapping[str, Any],
-        reports: StepReports,
+        run: StepRun,
     ) -> None:
         """Make the context of one attempt; `data` is set when it has been decoded."""
         self.pid = pid
@@ -56,7 +45,7 @@ class StepContext:
         self.attempt = attempt
         self.services = services
         self.data: Any = None
-        self._reports = reports
+        self._run = run
 
     @property
     def idempotency_key(self) -> str:
@@ -80,7 +69,7 @@ class StepContext:
                 attempt=self.attempt,
             )
         whole = None if total is None else self._number("total", total)
-        self._reports.progressed(self._number("done", done), whole, _storable(text))
+        self._run.progressed(self._number("done", done), whole, _storable(text))
 
     def _number(self, name: str, value: float) -> float:
         try:
@@ -101,7 +90,7 @@ class StepContext:
 
         Never blocks; also from a thread.
         """
-        self._reports.beat()
+        self._run.beat()
 
     def __repr__(self) -> str:
         """Show which attempt this is."""

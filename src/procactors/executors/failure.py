@@ -1,4 +1,7 @@
-"""An exception as data: type, message, traceback without the library's own frames, cause chain."""
+"""An exception as data: type, message, traceback without the library's own frames, cause chain.
+
+And what the engine needs to decide what follows: whether, and when, the step is tried again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from procactors.errors import ErrorInfo
+import msgspec
+
+from procactors.errors import ErrorInfo, Fatal, InvalidDataError, RetryAfter
+from procactors.model.retry import names_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -15,6 +21,44 @@ _MESSAGE_CHARS = 10_000
 _TRACEBACK_CHARS = 20_000
 _CAUSES = 10
 _PACKAGE = str(Path(__file__).parent.parent)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """How an attempt failed.
+
+    Attributes:
+        error: What is kept of the error.
+        names: What `Retry.on` may call it; empty: it is never retried.
+        retry_after: Seconds after which the step itself wants another try, which costs no attempt.
+    """
+
+    error: ErrorInfo
+    names: frozenset[str] = frozenset()
+    retry_after: float | None = None
+
+
+class FailedElsewhere(Exception):  # noqa: N818 - it carries a failure, and is none of its own
+    """A step failed in another OS process, or that one ended under it; `failure` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Carry a failure to where it is decided about."""
+        super().__init__(str(failure.error))
+        self.failure = failure
+
+
+def failure_of(error: BaseException, step: str, attempt: int) -> Failure:
+    """Return what a step raised, as the decision about it needs it.
+
+    Data that does not fit is never tried again: it would not fit the next time either.
+    """
+    if isinstance(error, FailedElsewhere):
+        return error.failure
+    info = error_info(error, step, attempt)
+    if isinstance(error, RetryAfter):
+        return Failure(info, retry_after=error.seconds)
+    if isinstance(error, Fatal | InvalidDataError):
+        return Failure(info)
+    return Failure(info, names_of(error))
 
 
 def error_info(

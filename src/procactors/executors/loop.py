@@ -10,18 +10,26 @@ from procactors.executors.call import Later
 if TYPE_CHECKING:
     import msgspec
 
+    from procactors.executors._executor import StepRun
     from procactors.executors.call import PreparedStep
     from procactors.executors.context import StepContext
     from procactors.executors.thread import ThreadPool
 
 
-async def run_on_loop(
-    prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext, threads: ThreadPool
-) -> Any:
-    """Call a step and await what is to be awaited; what a factory made plain goes to a thread."""
-    value = prepared.call(data, ctx)
-    if type(value) is Later:
-        return await threads.run(value.call)
-    if inspect.isawaitable(value):
-        return await value
-    return value
+class LoopExecutor:
+    """Calls a step and awaits what is to be awaited; what a factory made plain goes to a thread."""
+
+    stop_s = 0.0
+
+    def __init__(self, threads: ThreadPool) -> None:
+        """Use these threads for what must not be called on the loop."""
+        self._threads = threads
+
+    async def run(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext, run: StepRun) -> Any:
+        """Run a step in the calling task. Cancellation: goes into the step."""
+        value = prepared.call(data, ctx)
+        if type(value) is Later:
+            return await self._threads.call(value.call, run)
+        if inspect.isawaitable(value):
+            return await value
+        return value

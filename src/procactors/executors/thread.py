@@ -15,10 +15,17 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from procactors.executors._executor import Ending
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import msgspec
+
     from procactors._clock import Clock
+    from procactors.executors._executor import StepRun
+    from procactors.executors.call import PreparedStep
+    from procactors.executors.context import StepContext
 
 _KEEP_IDLE = 8
 """Threads that are kept for the next call; more are ended when they are idle."""
@@ -39,6 +46,8 @@ class _Call:
 class ThreadPool:
     """As many threads as there are calls at once."""
 
+    stop_s = 0.0
+
     def __init__(self, clock: Clock) -> None:
         """Begin without any thread; virtual time of `clock` waits for calls."""
         self._clock = clock
@@ -48,7 +57,11 @@ class ThreadPool:
         self.abandoned = 0
         """Calls that were abandoned and have not come back."""
 
-    async def run(self, function: Callable[[], Any]) -> Any:
+    async def run(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext, run: StepRun) -> Any:
+        """Run a step in a thread. Cancellation: abandons it at once."""
+        return await self.call(lambda: prepared.call(data, ctx), run)
+
+    async def call(self, function: Callable[[], Any], run: StepRun) -> Any:
         """Call `function` in a thread, in a copy of this context, and return what it returns.
 
         Cancellation: abandons the call at once.
@@ -64,6 +77,7 @@ class ThreadPool:
             if not call.done.done() or call.done.cancelled():
                 call.is_abandoned = True
                 self.abandoned += 1
+                run.ended(Ending(abandoned=True))
             raise
         finally:
             self._clock.end_outside()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -29,13 +29,23 @@ class Process:
         steps: Its steps by name, in order.
         names: The names of its steps, in order.
         timeout: Seconds that it may work, from start or proceed to its end; None: no limit.
+        env: Additional environment variables of the OS processes that run its steps with executor="process".
+        argv: Arguments of these OS processes, as the steps find them in `sys.argv[1:]`.
 
     Source: MWStake ProcessManager's ManagedProcess.
     """
 
-    __slots__ = ("_encoded", "name", "names", "steps", "timeout")
+    __slots__ = ("_encoded", "argv", "env", "name", "names", "steps", "timeout")
 
-    def __init__(self, name: str, steps: Steps, timeout: float | None = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        steps: Steps,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+        *,
+        env: Mapping[str, str] | None = None,
+        argv: Sequence[str] = (),
+    ) -> None:
         """Define a process.
 
         Args:
@@ -43,6 +53,8 @@ class Process:
             steps: A mapping of step name to function, class, reference or `Step`; or a sequence of
                 `Step`s and functions, which are then named by their `__name__`.
             timeout: Seconds of work, > 0. Queueing, interruption and sleep don't count. None: no limit.
+            env: Additional environment variables for steps with executor="process".
+            argv: Additional arguments for steps with executor="process".
 
         Raises:
             InvalidDefinitionError: Something is wrong; the message names step, field and reason.
@@ -55,6 +67,7 @@ class Process:
         self.steps: dict[str, Step] = _collected(name, steps)
         self.names: tuple[str, ...] = tuple(self.steps)
         self.timeout = timeout
+        self.env, self.argv = _launch(name, env, argv)
         self._encoded: msgspec.Raw | None = None
 
     def to_spec(self) -> dict[str, Any]:
@@ -62,6 +75,10 @@ class Process:
         spec: dict[str, Any] = {"name": self.name}
         if self.timeout != DEFAULT_TIMEOUT_S:
             spec["timeout"] = self.timeout
+        if self.env:
+            spec["env"] = self.env
+        if self.argv:
+            spec["argv"] = [*self.argv]
         return {**spec, "steps": {name: spec_of(step) for name, step in self.steps.items()}}
 
     @classmethod
@@ -74,7 +91,7 @@ class Process:
             InvalidDefinitionError: Something is wrong; the message names step, field and reason.
         """
         read = Spec.read(spec)
-        return cls(read.name, steps_from(read), read.timeout)
+        return cls(read.name, steps_from(read), read.timeout, env=read.env, argv=read.argv)
 
     @property
     def encoded(self) -> msgspec.Raw:
@@ -104,6 +121,21 @@ def plan_in(definition: bytes) -> Process:
         InvalidDefinitionError: A newer version wrote it, or somebody's hand.
     """
     return Process.from_spec(msgspec.json.decode(definition))
+
+
+def _launch(name: str, env: Any, argv: Any) -> tuple[dict[str, str], tuple[str, ...]]:
+    env = {} if env is None else env
+    if not isinstance(env, Mapping) or not all(map(_is_clean, (*env.keys(), *env.values()))):
+        raise InvalidDefinitionError(f"process {name!r}: env must map text to text, not {env!r}")
+    if any(not key or "=" in key for key in env):
+        raise InvalidDefinitionError(f"process {name!r}: env names a variable that can't be: {env!r}")
+    if isinstance(argv, str) or not isinstance(argv, Sequence) or not all(map(_is_clean, argv)):
+        raise InvalidDefinitionError(f"process {name!r}: argv must be a sequence of text, not {argv!r}")
+    return dict(env), tuple(argv)
+
+
+def _is_clean(text: Any) -> bool:
+    return isinstance(text, str) and "\0" not in text
 
 
 def _collected(process: str, steps: Steps) -> dict[str, Step]:

@@ -43,6 +43,38 @@ class Interrupt(msgspec.Struct, frozen=True):
             schema_reference(self.schema)
 
 
+class Question(msgspec.Struct, frozen=True):
+    """An interrupt as it is stored: all of it data, that any program can read.
+
+    Attributes:
+        schema: JSON Schema of the answer; None: anything goes.
+        schema_type: Reference to the type of the answer.
+        timeout: Seconds to wait for an answer; None: for ever.
+        on_timeout: The answer that is taken then, as JSON.
+    """
+
+    schema: dict[str, Any] | None = None
+    schema_type: str | None = None
+    timeout: float | None = None
+    on_timeout: bytes | None = None
+
+
+ANY_ANSWER = Question()
+"""What a step asks that is marked `interrupts=True`."""
+
+
+def question_of(interrupt: Interrupt, on_timeout: bytes | None) -> Question:
+    """Return what is stored of an interrupt besides its data; `on_timeout` is its default answer as JSON.
+
+    Raises:
+        InvalidDefinitionError: The type of the answer can't be described.
+    """
+    if interrupt.schema is None:
+        return Question(timeout=interrupt.timeout, on_timeout=on_timeout)
+    schema, schema_type = json_schema(interrupt.schema), schema_reference(interrupt.schema)
+    return Question(schema, schema_type, interrupt.timeout, on_timeout)
+
+
 def merged(data: Any, answer: Any) -> Any:
     """Return `answer` merged over `data`: of two mappings the union, one level deep; else the answer.
 

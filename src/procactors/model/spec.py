@@ -29,6 +29,8 @@ class StepSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     heartbeat: float | None = None
     retry: Retry | None = None
     executor: str = "loop"
+    memory_bytes: int | None = None
+    nice: int = 0
     interrupts: bool = False
     at_most_once: bool = False
     undo: Any = None
@@ -40,6 +42,8 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     steps: dict[str, Any]
     timeout: float | None = _TIMEOUT_S
+    env: dict[str, str] = {}
+    argv: list[str] = []
 
     @classmethod
     def read(cls, spec: Any) -> Spec:
@@ -88,7 +92,7 @@ def spec_of(step: Step) -> dict[str, Any]:
     spec: dict[str, Any] = {"call": step.reference}
     for field in StepSpec.__struct_fields__[1:]:
         value = getattr(step, field)
-        if value in (None, False, (), {}, "loop"):
+        if value in (None, False, 0, (), {}, "loop"):
             continue
         if isinstance(value, Step):
             value = spec_of(value)

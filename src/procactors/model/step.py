@@ -18,6 +18,7 @@ EXECUTORS = ("loop", "thread", "process")
 LONGEST_S = 1e10
 """The longest wait (seconds, 300 years): what is longer leads out of the calendar."""
 _ARGUMENTS_BYTES = 1_048_576
+_NICE_MAX = 19
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -41,6 +42,9 @@ class Step(_Named, frozen=True, kw_only=True):
             many seconds, > 0; an attempt that stops doing so is failed.
         retry: What happens after a failure; None: one attempt only.
         executor: "loop" (plain functions run in a thread anyway), "thread" or "process".
+        memory_bytes: How much memory its OS process may map (RLIMIT_AS), > 0; None: no limit. With
+            executor="process" only.
+        nice: How much its OS process steps back for others, 0 to 19. With executor="process" only.
         interrupts: Interrupt the process after this step, as if it returned `Interrupt(output)`.
         at_most_once: Never run it again after a crash inside it: the process fails instead.
         undo: The compensation of this step: a function or class, a reference, or a `Step`.
@@ -57,6 +61,8 @@ class Step(_Named, frozen=True, kw_only=True):
     heartbeat: float | None = None
     retry: Retry | None = None
     executor: str = "loop"
+    memory_bytes: int | None = None
+    nice: int = 0
     interrupts: bool = False
     at_most_once: bool = False
     undo: Any = None
@@ -74,10 +80,20 @@ class Step(_Named, frozen=True, kw_only=True):
             raise self._problem("retry")(f"must be a Retry, not {self.retry!r}")
         if self.executor not in EXECUTORS:
             raise self._problem("executor")(f"must be one of {EXECUTORS}, not {self.executor!r}")
+        self._check_limits()
         if self.at_most_once and self.retry is not None:
             raise self._problem("at_most_once")("and retry exclude each other")
         if self.undo is not None and not isinstance(self.undo, Step):
             self._set("undo", Step(f"{self.name}.undo", self.undo))
+
+    def _check_limits(self) -> None:
+        if self.memory_bytes is not None and (type(self.memory_bytes) is not int or self.memory_bytes <= 0):
+            raise self._problem("memory_bytes")(f"must be a whole number above 0, not {self.memory_bytes!r}")
+        if type(self.nice) is not int or not 0 <= self.nice <= _NICE_MAX:
+            raise self._problem("nice")(f"must be a whole number from 0 to {_NICE_MAX}, not {self.nice!r}")
+        for field in ("memory_bytes", "nice"):
+            if getattr(self, field) and self.executor != "process":
+                raise self._problem(field)(f"needs executor='process', not {self.executor!r}")
 
     def _problem(self, field: str) -> Any:
         return lambda reason: InvalidDefinitionError(
