@@ -4,6 +4,7 @@ MediaWiki's semantics, for asyncio and trio: stages, nesting, merging, rounds, i
 works without a process manager; one is reached only as somebody who takes processes.
 """
 
+from procactors.deferred._lazy import LazyScope as LazyScope
 from procactors.deferred._queue import DeferredUpdates as DeferredUpdates
 from procactors.deferred._report import Report as Report
 from procactors.deferred._scheduler import DeferredScheduler as DeferredScheduler

@@ -10,20 +10,22 @@ from procactors.errors import IllegalRecursionError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from procactors.deferred._lazy import LazyScope
     from procactors.deferred._level import Level
     from procactors.deferred._queue import DeferredUpdates
 
-Place: TypeAlias = "tuple[DeferredUpdates, Level, Place | None]"
+Place: TypeAlias = "tuple[DeferredUpdates, Level, Place | LazyScope | None]"
 """A queue, one of its levels, and the place from which the queue is being run, if it is."""
 
-CURRENT: ContextVar[Place | None] = ContextVar("procactors_deferred", default=None)
-"""The queue, and its innermost level, of the code that runs; None outside of any scope."""
+CURRENT: ContextVar[Place | LazyScope | None] = ContextVar("procactors_deferred", default=None)
+"""The queue, and its innermost level, of the code that runs, or a scope that may have no queue yet; None
+outside of any scope."""
 
 
 def refuse_waiting_for_itself(updates: DeferredUpdates) -> None:
     """Raise IllegalRecursionError if the caller is, through other queues, inside an update of `updates`."""
     place = CURRENT.get()
-    while place is not None:
+    while isinstance(place, tuple):
         if place[0] is updates and place[1].owner is not None and not place[1].is_closed:
             problem = "The queue is being run further up by the same task: defer the updates instead."
             raise IllegalRecursionError(problem)

@@ -51,7 +51,7 @@ class DeferredUpdates:
         "big_queue_size", "opportunistic",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword for each way in or out of a scope
         self,
         transactions: Any = None,
         *,
@@ -61,27 +61,35 @@ class DeferredUpdates:
         big_queue_size: int = 100,
         keep: Callable[[Any], Any] | None = None,
         presentable: Callable[[Exception], bool] | None = None,
+        on_failure: Callable[[Any, str, Exception], None] | None = None,
     ) -> None:
         """Make an empty queue.
 
         Args:
             transactions: The database in whose transactions the updates run: a `Transactions`, or an
                 object that has an adapter. None: there is none.
-            manager: Who takes processes, by `await manager.start(process, data)`.
+            manager: Who takes processes, by `await manager.start(process, data)`, and keeps durable
+                updates, by `await manager.keep_update(update)`.
             enqueue: `await enqueue(process, data)`, instead of the manager's `start`.
             opportunistic: Whether whoever schedules this queue runs it whenever that is allowed.
             big_queue_size: How many updates may wait behind an open transaction before those that can
                 become processes do.
-            keep: `await keep(update)` keeps an update that was deferred with `durable=True`.
+            keep: `await keep(update)` keeps an update that was deferred with `durable=True`, instead of
+                the manager.
             presentable: Tells whether an error may be shown to the client; the first such error of a
                 `run(Stage.PRESEND)` is raised by it. None: no error may.
+            on_failure: Hears of each update that failed: `on_failure(update, origin, error)`, the origin
+                as logs say it.
         """
         self.opportunistic = opportunistic
         self.big_queue_size = big_queue_size
-        if enqueue is None and manager is not None:
-            enqueue = manager.start
+        if manager is not None:
+            enqueue = manager.start if enqueue is None else enqueue
+            keep = getattr(manager, "keep_update", None) if keep is None else keep
         adapter = None if transactions is None else transactions_of(transactions)
-        self._shared = Shared(TransactionRound(adapter), RLock(), enqueue, keep, presentable, Counts())
+        self._shared = Shared(
+            TransactionRound(adapter), RLock(), enqueue, keep, presentable, on_failure, Counts()
+        )
         self._root = Level(self._shared)
         self._opportunity = Opportunity()
         self._turn = Exclusive()
@@ -335,7 +343,7 @@ class DeferredUpdates:
 
     def _level(self) -> Level:
         place = CURRENT.get()
-        if place is None or place[0] is not self:
+        if type(place) is not tuple or place[0] is not self:
             return self._root
         level = place[1]
         while level.is_closed and level.parent is not None:

@@ -160,6 +160,7 @@ class Run:
         if self.presentable is None and shared.is_presentable(error):
             self.presentable = error
         log_failure(entry, "keep" if entry.durable else "run", error)
+        shared.report_failure(entry, error)
         if entry.durable:
             return
         await self._rollback(entry)
@@ -180,6 +181,7 @@ class Run:
         """Roll back an update that was cancelled in the middle, remember it as left over, and raise."""
         self._shared.counts.failed += 1
         self._shared.interrupted.append(entry)
+        _log.warning("%s is cut off and rolled back", entry, extra=_extra(entry, "interrupted"))
         with anyio.CancelScope(shield=True), anyio.move_on_after(_ROLLBACK_PATIENCE_S):
             await self._rollback(entry)
         raise error

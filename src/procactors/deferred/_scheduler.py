@@ -148,9 +148,17 @@ class DeferredScheduler:
         Raises:
             NoDeferredScopeError: The scheduler has stopped.
         """
-        self._require_actor()
-        updates.on_ready(self._wake)
+        self.follow(updates)
         self._again(updates)
+
+    def follow(self, updates: DeferredUpdates) -> None:
+        """Have everything that is added to `updates` from now on run soon. May be called from any thread.
+
+        Raises:
+            NoDeferredScopeError: The scheduler has stopped.
+        """
+        self._require_actor(alive=True)
+        updates.on_ready(self._wake)
 
     async def run(self, updates: DeferredUpdates, stage: Stage = Stage.PRESEND) -> Report:
         """Run `stage` of a scope as soon as there is a place, and return what came of it.

@@ -36,7 +36,7 @@ def current_updates() -> DeferredUpdates:
     place = CURRENT.get()
     if place is None:
         raise NoDeferredScopeError
-    return place[0]
+    return place[0] if isinstance(place, tuple) else place.open()
 
 
 def defer(  # noqa: PLR0913 - one call says all there is to say of a deferral

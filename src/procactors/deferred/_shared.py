@@ -36,6 +36,7 @@ class Shared(msgspec.Struct, eq=False):
     _enqueue: Callable[[Any, Any], Any] | None
     _keep: Callable[[Any], Any] | None
     _presentable: Callable[[Exception], bool] | None
+    _on_failure: Callable[[Any, str, Exception], None] | None
     counts: Counts
     parked: dict[Entry, None] = msgspec.field(default_factory=dict)
     interrupted: list[Entry] = msgspec.field(default_factory=list)
@@ -43,6 +44,11 @@ class Shared(msgspec.Struct, eq=False):
     def is_presentable(self, error: Exception) -> bool:
         """Tell whether `error` is one that a client may be shown."""
         return self._presentable is not None and self._presentable(error)
+
+    def report_failure(self, entry: Entry, error: Exception) -> None:
+        """Tell whoever wants to hear of it that an update failed."""
+        if self._on_failure is not None:
+            self._on_failure(entry.update, str(entry.origin), error)
 
     @property
     def can_enqueue(self) -> bool:

@@ -1,0 +1,3 @@
+"""What procactors offers to ASGI applications."""
+
+from procactors.web._middleware import DeferredMiddleware as DeferredMiddleware
