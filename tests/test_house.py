@@ -37,6 +37,7 @@ PUBLIC_PACKAGES = [
     "procactors",
     "procactors.actors",
     "procactors.deferred",
+    "procactors.web",
     "procactors.errors",
     "procactors.testing",
 ]

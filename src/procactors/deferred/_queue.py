@@ -87,9 +87,8 @@ class DeferredUpdates:
             enqueue = manager.start if enqueue is None else enqueue
             keep = getattr(manager, "keep_update", None) if keep is None else keep
         adapter = None if transactions is None else transactions_of(transactions)
-        self._shared = Shared(
-            TransactionRound(adapter), RLock(), enqueue, keep, presentable, on_failure, Counts()
-        )
+        self._shared = Shared(TransactionRound(adapter), RLock(), enqueue, keep, presentable, Counts())
+        self._shared.on_failure = on_failure
         self._root = Level(self._shared)
         self._opportunity = Opportunity()
         self._turn = Exclusive()

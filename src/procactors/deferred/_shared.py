@@ -29,6 +29,7 @@ class Shared(msgspec.Struct, eq=False):
         counts: What came of the updates.
         parked: Updates whose turn came while the transaction they are tied to was open.
         interrupted: Updates whose run was cancelled.
+        on_failure: Hears of each update that failed, with its origin.
     """
 
     round: TransactionRound
@@ -36,10 +37,10 @@ class Shared(msgspec.Struct, eq=False):
     _enqueue: Callable[[Any, Any], Any] | None
     _keep: Callable[[Any], Any] | None
     _presentable: Callable[[Exception], bool] | None
-    _on_failure: Callable[[Any, str, Exception], None] | None
     counts: Counts
     parked: dict[Entry, None] = msgspec.field(default_factory=dict)
     interrupted: list[Entry] = msgspec.field(default_factory=list)
+    on_failure: Callable[[Any, str, Exception], None] | None = None
 
     def is_presentable(self, error: Exception) -> bool:
         """Tell whether `error` is one that a client may be shown."""
@@ -47,8 +48,8 @@ class Shared(msgspec.Struct, eq=False):
 
     def report_failure(self, entry: Entry, error: Exception) -> None:
         """Tell whoever wants to hear of it that an update failed."""
-        if self._on_failure is not None:
-            self._on_failure(entry.update, str(entry.origin), error)
+        if self.on_failure is not None:
+            self.on_failure(entry.update, str(entry.origin), error)
 
     @property
     def can_enqueue(self) -> bool:

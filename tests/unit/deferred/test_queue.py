@@ -6,7 +6,7 @@ from anyio.lowlevel import checkpoint
 
 from procactors.deferred import CallableUpdate, DeferredUpdates, Report, Stage, current_updates
 from procactors.errors import NoDeferredScopeError
-from tests.unit.deferred.samples import Note
+from tests.unit.deferred.samples import EnqueueableNote, Note, failing
 
 variable = ContextVar("variable", default="nothing")
 
@@ -169,3 +169,29 @@ async def test_queues_do_not_see_each_other(updates, log):
     assert log == [(1, 0, True)]
     await other.run()
     assert log == [(1, 0, True), "other", "other too"]
+
+
+async def test_failures_are_told_with_their_origin():
+    told = []
+    updates = DeferredUpdates(on_failure=lambda update, origin, error: told.append((update, origin, error)))
+    updates.add_callable(lambda: 1 / 0)
+    await updates.run()
+    ((update, origin, error),) = told
+    assert isinstance(error, ZeroDivisionError)
+    assert "test_queue.py" in origin
+    assert update.function.__name__ == "<lambda>"
+
+
+async def test_manager_takes_processes_and_keeps_durable_updates(log):
+    class Manager:
+        async def start(self, process, data):
+            log.append((process, data))
+
+        async def keep_update(self, update):
+            log.append(update.args)
+
+    updates = DeferredUpdates(manager=Manager())
+    updates.add(CallableUpdate(print, 1), durable=True)
+    updates.add(EnqueueableNote([], "x", failing(ValueError())))
+    await updates.run()
+    assert log == [(1,), ("process", {"name": "x"})]

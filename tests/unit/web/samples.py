@@ -49,27 +49,46 @@ class Server:
             if send is not None:
                 await send(message)
 
-        await self.app(request_scope(path, headers), self._receive, keep)
+        await self.app(request_scope(path, headers), connected(), keep)
         return messages
 
-    async def talk(self, *received):
-        """Open a websocket, through which the application receives these messages, then a disconnect."""
+    async def talk(self, *received, stays=False):
+        """Open a websocket, through which the application receives these messages, then a disconnect.
+
+        A client that `stays` leaves it to the application to close.
+        """
         sent = []
         messages = iter([{"type": "websocket.connect"}, *received])
+        closed = anyio.Event()
 
         async def receive():
-            return next(messages, {"type": "websocket.disconnect", "code": 1001})
+            message = next(messages, None)
+            if message is None and stays:
+                await closed.wait()
+            return message or {"type": "websocket.disconnect", "code": 1001}
 
         async def send(message):
             sent.append(message)
+            if message["type"] == "websocket.close":
+                closed.set()
 
-        scope = {**request_scope("/", ()), "type": "websocket", "subprotocols": []}
+        scope = {**request_scope("/", ()), "type": "websocket", "scheme": "ws", "subprotocols": []}
+        del scope["method"]
         await self.app(scope, receive, send)
         return sent
 
-    @staticmethod
-    async def _receive():
-        return {"type": "http.request", "body": b"", "more_body": False}
+
+def connected():
+    """Return the `receive` of a request without a body, whose client stays."""
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive():
+        message = next(messages, None)
+        if message is None:
+            await anyio.sleep_forever()
+        return message
+
+    return receive
 
 
 def request_scope(path, headers):
@@ -111,7 +130,7 @@ def noted(log):
     return send
 
 
-class HTTPException(Exception):
+class HTTPException(Exception):  # noqa: N818 - named as the frameworks do
     """As web frameworks have it."""
 
     def __init__(self, status_code, detail="", headers=None):

@@ -122,7 +122,9 @@ class TestStreaming:
         async def app(scope, receive, send):
             defer(log.append, "post")
             with_trailers = scope["path"] == "/trailers"
-            await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": with_trailers})
+            await send(
+                {"type": "http.response.start", "status": 200, "headers": [], "trailers": with_trailers}
+            )
             if with_trailers:
                 await send({"type": "http.response.body", "body": b"x"})
                 await checkpoint()
@@ -408,9 +410,9 @@ class TestWebsockets:
 
     async def test_close_made_of_an_exception_drops_updates(self, log):
         async def app(scope, receive, send):
+            defer(log.append, "post")
             try:
-                defer(log.append, "post")
-                raise ValueError("broken")
+                int("broken")
             except ValueError:
                 await send({"type": "websocket.close", "code": 1011})
 
@@ -450,10 +452,10 @@ class TestLifespan:
         async def endpoint():
             group.start_soon(late)
 
-        async with Server(DeferredMiddleware(responding(endpoint))) as server:
-            async with anyio.create_task_group() as group:
-                await server.get()
-                go.set()
+        app = DeferredMiddleware(responding(endpoint))
+        async with Server(app) as server, anyio.create_task_group() as group:
+            await server.get()
+            go.set()
         assert log == ["late"]
 
     async def test_deferral_after_the_shutdown_is_refused(self):
