@@ -1,8 +1,9 @@
-"""Runs the examples of a page: Python in ```python, what it prints in ```output.
+"""Runs the examples of a page: Python in ```python, what it prints in ```output, shells in ```console.
 
 Each page is a module of its own, whose blocks follow each other. `await` may stand at the top: all
 blocks of a page run in one task of one event loop, so that what a block opened another may use.
-A block after `<!-- skip: next -->` is not run.
+What is typed into a shell is run in OS processes of its own, see `docs/sessions.py`. A block after
+`<!-- skip: next -->` is not run.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from sybil import Document, Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+from docs.sessions import Session
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -69,16 +72,20 @@ def open_page(namespace: dict[str, Any]) -> None:
     """Make ready for the first block of a page."""
     sys.modules[namespace["__name__"]] = namespace["_module"]
     namespace["_task"] = PageTask()
+    namespace["_session"] = Session()
 
 
 def close_page(namespace: dict[str, Any]) -> None:
     """Put away what is left after the last block of a page."""
     namespace["_task"].close()
+    namespace["_session"].close()
     del sys.modules[namespace["__name__"]]
 
 
 def run(example: Example) -> None:
-    """Run one block of Python."""
+    """Run one block of Python, or keep it for the shell if it is a file."""
+    if example.namespace["_session"].keep_file(example.parsed):
+        return
     source = pad(example.parsed, example.line + example.parsed.line_offset)
     code = compile(source, example.path, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     printed = StringIO()
@@ -95,10 +102,21 @@ def compare(example: Example) -> str | None:
     return None if printed == said else f"the block before printed\n{printed}\nbut the page says\n{said}"
 
 
+def type_in(example: Example) -> str | None:
+    """Run one block of a shell."""
+    problem: str | None = example.namespace["_session"].check(example.parsed)
+    return problem
+
+
 def pages(*patterns: str) -> Sybil:
     """Return what finds and runs the examples of pages, by their paths below the repository's root."""
     return Sybil(
-        parsers=[CodeBlockParser("python", run), CodeBlockParser("output", compare), SkipParser()],
+        parsers=[
+            CodeBlockParser("python", run),
+            CodeBlockParser("output", compare),
+            CodeBlockParser("console", type_in),
+            SkipParser(),
+        ],
         patterns=patterns,
         path=str(Path(__file__).parent.parent),
         setup=open_page,
