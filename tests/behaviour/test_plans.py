@@ -122,6 +122,21 @@ async def test_a_blocked_process_goes_on_with_the_next_manager_that_knows_its_st
             assert await m.result(handle.pid) == {"says": "x", "packed": True}
 
 
+async def test_a_process_that_was_passed_over_goes_on_when_it_is_started_again(world, shop):
+    """As in a program that opens its manager first and defines its processes then."""
+    name = f"behaviour-started-again-{world.kind}"
+    spec = {"name": "p", "steps": {"pack": {"call": name}}}
+    async with world.manager(run=False) as client:
+        handle = await client.start(Process.from_spec(spec), key="k")
+    async with world.manager() as m:
+        await world.clock.advance(1)
+        assert (await m.info(handle.pid)).status == "queued"
+        step(name=name)(shop.pack)
+        assert await m.start(Process("p", {"pack": shop.pack}), key="k") == m.handle(handle.pid)
+        with anyio.fail_after(5):
+            assert await m.result(handle.pid) == {"packed": True}
+
+
 async def test_a_blocked_process_can_be_cancelled(memory_world):
     spec = {"name": "p", "steps": {"s": {"call": "never.seen:f"}}}
     async with memory_world.manager(run=False) as client:

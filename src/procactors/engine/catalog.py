@@ -43,10 +43,13 @@ class Catalog:
             found = self._prepared[id(step)] = prepare(step, self._services, self.modules)
         return found
 
-    def check(self, plan: Process) -> None:
-        """Prepare all steps of a plan; raises as `prepared` does."""
+    def check(self, plan: Process) -> bool:
+        """Prepare all steps of a plan; raises as `prepared` does. True if one of them was refused before."""
+        has_learnt = False
         for step in plan.steps.values():
             self.prepared(step)
+            has_learnt |= self.refused.pop(step.reference, None) is not None
+        return has_learnt
 
     def can_run(self, step: Step) -> bool:
         """Tell whether the step can be prepared here; if not, what it needs is noted in `refused`."""

@@ -88,8 +88,8 @@ async def start(room: Room, order: Order) -> str | None:
     """
     order.check()
     plan = plan_in(bytes(order.process.encoded))
-    if room.runs:
-        room.catalog.check(plan)
+    if room.runs and room.catalog.check(plan):
+        room.look_again()  # processes were passed over for a step that this program did not know until now
     data = EMPTY
     if order.data is not None:
         data = encode(order.data, room.options.payload_limit_bytes, "the input of the process")
