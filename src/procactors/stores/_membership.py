@@ -1,4 +1,4 @@
-"""Managers and clients: their rows and leases, on one sqlite3 connection; who of them is alive."""
+"""Managers and clients: their rows, as talks with any database; who of them is alive."""
 
 from __future__ import annotations
 
@@ -7,36 +7,33 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from procactors.stores._queries import queries_of
 from procactors.stores._store import Identity, Member
+from procactors.stores._talk import One
 
 if TYPE_CHECKING:
-    import sqlite3
-
-_sql = queries_of("sqlite")
+    from procactors.stores._talk import Talk
 
 
-def register(connection: sqlite3.Connection, identity: Identity, now: float, lease_s: float) -> Member:
-    """Add a row and return it."""
+def register(identity: Identity, now: float, lease_s: float) -> Talk[Member]:
+    """Add a row and come to it."""
     values = (
         identity.name, identity.kind, identity.host, identity.boot_id, identity.pid_namespace,
         identity.os_pid, identity.os_started, now, now + lease_s,
     )  # fmt: skip
-    number = connection.execute(_sql["register_manager"], values).lastrowid
-    assert number is not None
+    number = (yield One("register_manager", values))[0][0]
     return Member(number, identity, now, now + lease_s)
 
 
-def unregister(connection: sqlite3.Connection, member: int) -> None:
+def unregister(member: int) -> Talk[None]:
     """Remove a row."""
-    connection.execute(_sql["unregister_managers"], (f"[{member}]",))
+    yield One("unregister_managers", ([member],))
 
 
-def members(connection: sqlite3.Connection) -> list[Member]:
-    """Return all rows."""
+def members() -> Talk[list[Member]]:
+    """Come to all rows."""
     return [
         Member(number, Identity(*identity), registered_at, lease_until)
-        for number, *identity, registered_at, lease_until in connection.execute(_sql["managers"])
+        for number, *identity, registered_at, lease_until in (yield One("managers"))
     ]
 
 

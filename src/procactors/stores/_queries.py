@@ -1,8 +1,9 @@
 """Named queries out of .sql files: Python holds no SQL, and SQL tools can read it.
 
-A query begins with `-- name: x`. `ROWS(...)` in one stands for one or more rows of that shape: a batch
-is then one statement, which SQLite runs in one go without Python's lock; one statement a row would
-fight with the event loop for that lock, hundreds of times a commit.
+A query begins with `-- name: x`, or with `-- name: x (ends y)` if it is the end of query y. `ROWS(...)`
+in one stands for one or more rows of that shape: a batch is then one statement, which SQLite runs in one
+go without Python's lock; one statement a row would fight with the event loop for that lock, hundreds of
+times a commit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _CHUNKS = (128, 64, 32, 16, 8, 4, 2, 1)
 """How many rows one statement takes: few different texts, so that prepared statements are reused."""
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_NAME = re.compile(r"^-- name: (\w+)(?: \(ends (\w+)\))?$", re.MULTILINE)
 _ROWS = re.compile(r"ROWS(\((?:[^()]|\([^()]*\))*\))")
 _COMMENT = re.compile(r"--[^\n]*\n")
 
@@ -30,10 +31,10 @@ class Queries:
         """Read those of `dialect`, a folder beside this file's `sql`."""
         text = files("procactors.stores").joinpath("sql", dialect, "queries.sql").read_text("utf-8")
         parts = _NAME.split(text)
-        self._texts = {
-            name: " ".join(_COMMENT.sub("", body).split()).rstrip(";")
-            for name, body in zip(parts[1::2], parts[2::2], strict=True)
-        }
+        self._texts: dict[str, str] = {}
+        for name, begun_by, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            statement = " ".join(_COMMENT.sub("", body).split()).rstrip(";")
+            self._texts[name] = f"{self._texts[begun_by]} {statement}" if begun_by else statement
         self._repeated: dict[tuple[str, int], str] = {}
 
     def __getitem__(self, name: str) -> str:
@@ -48,13 +49,13 @@ class Queries:
             self._repeated[name, rows] = text
         return text
 
-    def chunks(self, name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
-        """Cut `rows` into as many statements as needed, each with its flat parameters."""
+    def chunks(self, name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any], int]]:
+        """Cut `rows` into as many statements as needed, each with its flat parameters and their rows."""
         start = 0
         for size in _CHUNKS:
             while len(rows) - start >= size:
                 chunk = rows[start : start + size]
-                yield self.repeated(name, size), [value for row in chunk for value in row]
+                yield self.repeated(name, size), [value for row in chunk for value in row], size
                 start += size
 
 

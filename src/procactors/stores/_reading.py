@@ -1,4 +1,4 @@
-"""Rows into records and events, on one sqlite3 connection. Plain and synchronous."""
+"""What is read, as talks with any database: rows into records, events and news."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from procactors.model.event import StepProgressed, decode_body, raw_payload
 from procactors.model.state import ProcessState
 from procactors.model.status import ProcessStatus
 from procactors.stores._batch import Command, Record
-from procactors.stores._queries import queries_of
 from procactors.stores._store import News
+from procactors.stores._talk import One
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
     from procactors.model.event import ProcessEvent
+    from procactors.stores._talk import Talk
 
-_sql = queries_of("sqlite")
 _state_in = msgspec.json.Decoder(ProcessState).decode
 _tags_in = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -36,10 +35,9 @@ class _Queued(msgspec.Struct):
 _queued_in = msgspec.json.Decoder(_Queued).decode
 
 
-def read_records(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Record]:
-    """Return the records that the query "records" gives, ended by the clause named `where`."""
-    cursor = connection.execute(f"{_sql['records']} {_sql[where]}", values)
-    return [record_of(row) for row in cursor.fetchall()]
+def records(query: str, *values: Any) -> Talk[list[Record]]:
+    """Come to the records that a query of the kind "records" gives."""
+    return [record_of(row) for row in (yield One(query, values))]
 
 
 def record_of(row: Sequence[Any]) -> Record:
@@ -72,15 +70,29 @@ def record_of(row: Sequence[Any]) -> Record:
     )
 
 
-def read_history(connection: sqlite3.Connection, pid: str, after: int, limit: int) -> list[ProcessEvent]:
-    """Return the events of one process with a seq above `after`."""
-    rows = connection.execute(_sql["history"], (pid, after, limit)).fetchall()
+def record(pid: str) -> Talk[Record | None]:
+    """Come to one process."""
+    found = yield from records("records_by_pid", pid)
+    return found[0] if found else None
+
+
+def listing(
+    statuses: Sequence[ProcessStatus] | None, name: str | None, limit: int, after: str | None
+) -> Talk[list[Record]]:
+    """Come to processes, the newest first."""
+    wanted = None if statuses is None else [status.value for status in statuses]
+    return records("records_listed", wanted, name, after, limit)
+
+
+def history(pid: str, after: int, limit: int) -> Talk[list[ProcessEvent]]:
+    """Come to the events of one process with a seq above `after`."""
+    rows = yield One("history", (pid, after, limit))
     return _known(decode_body(body, pid, seq, position, payload) for position, seq, body, payload in rows)
 
 
-def read_events(connection: sqlite3.Connection, position: int, limit: int) -> tuple[list[ProcessEvent], int]:
-    """Return the events of all processes beyond `position`, and the last position looked at."""
-    rows = connection.execute(_sql["events_after"], (position, limit)).fetchall()
+def events_after(position: int, limit: int) -> Talk[tuple[list[ProcessEvent], int]]:
+    """Come to the events of all processes beyond `position`, and the last position looked at."""
+    rows = yield One("events_after", (position, limit))
     last = rows[-1][0] if rows else position
     events = (decode_body(body, pid, seq, at, payload) for at, seq, body, payload, pid in rows)
     return _known(events), last
@@ -91,63 +103,43 @@ def _known(events: Iterable[ProcessEvent | None]) -> list[ProcessEvent]:
     return [event for event in events if event is not None]
 
 
-def read_commands(connection: sqlite3.Connection, owner: int | None) -> list[Command]:
-    """Return what is wanted of the processes of `owner`, and of free ones."""
-    rows = connection.execute(_sql["commands_for_owner"], (owner,)).fetchall()
-    return [
-        Command(number, process, kind, body.encode(), pid, owned_by)
-        for number, process, pid, owned_by, kind, body in rows
-    ]
+def progress() -> Talk[list[StepProgressed]]:
+    """Come to the newest progress of all processes that have an owner."""
+    rows = yield One("progress")
+    events = _known(decode_body(body, pid, seq, 0) for pid, seq, body in rows)
+    return [event for event in events if isinstance(event, StepProgressed)]
 
 
-def listing(
-    statuses: Sequence[ProcessStatus] | None, name: str | None, limit: int, after: str | None
-) -> tuple[Any, ...]:
-    """Return the parameters of the clause records_listed."""
-    wanted = None if statuses is None else msgspec.json.encode(list(statuses)).decode()
-    return (wanted, name, after, limit)
-
-
-def read_positions(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Return the newest position, and the largest that retention has deleted."""
-    newest = connection.execute(_sql["last_position"]).fetchone()[0]
-    gone = connection.execute(_sql["position_gone"]).fetchone()[0]
+def positions() -> Talk[tuple[int, int]]:
+    """Come to the newest position, and the largest that retention has deleted."""
+    newest = (yield One("last_position"))[0][0]
+    gone = (yield One("position_gone"))[0][0]
     return newest, gone
 
 
-def read_next_moments(
-    connection: sqlite3.Connection, now: float
-) -> tuple[float | None, float | None, float | None]:
-    """Return when something becomes due after `now`, when something expires, when the oldest ended."""
-    due_at, expires_at, ended_at = connection.execute(_sql["next_moments"], (now + SLACK_S,)).fetchone()
+def next_moments(now: float) -> Talk[tuple[float | None, float | None, float | None]]:
+    """Come to when something becomes due after `now`, when something expires, when the oldest ended."""
+    due_at, expires_at, ended_at = (yield One("next_moments", (now + SLACK_S,)))[0]
     return due_at, expires_at, ended_at
 
 
-def read_news(
-    connection: sqlite3.Connection, owner: int | None, passes_over: frozenset[str], now: float
-) -> News:
-    """Return what waits for a manager."""
-    calls = msgspec.json.encode(sorted(passes_over)).decode()
-    due = connection.execute(_sql["due"], (now + SLACK_S, calls, 1)).fetchone() is not None
-    return News(tuple(read_commands(connection, owner)), due)
+def news(owner: int | None, passes_over: frozenset[str], now: float) -> Talk[News]:
+    """Come to what waits for a manager."""
+    due = yield One("is_due", (now + SLACK_S, sorted(passes_over)))
+    rows = yield One("commands_for_owner", (owner,))
+    commands = tuple(
+        Command(number, process, kind, body.encode(), pid, owned_by)
+        for number, process, pid, owned_by, kind, body in rows
+    )
+    return News(commands, bool(due))
 
 
-def read_outcome(connection: sqlite3.Connection, command: int) -> str | None:
-    """Return how a command was settled; None: not yet."""
-    row = connection.execute(_sql["command_outcome"], (command,)).fetchone()
-    return "the process is gone" if row is None else row[0]
+def command_outcome(command: int) -> Talk[str | None]:
+    """Come to how a command was settled; None: not yet."""
+    rows = yield One("command_outcome", (command,))
+    return rows[0][0] if rows else "the process is gone"
 
 
-def read_counts(connection: sqlite3.Connection) -> dict[ProcessStatus, int]:
-    """Return how many processes there are of each status."""
-    return {ProcessStatus(status): count for status, count in connection.execute(_sql["count_by_status"])}
-
-
-def read_progress(connection: sqlite3.Connection) -> list[StepProgressed]:
-    """Return the newest progress of all processes that have an owner."""
-    found = []
-    for pid, seq, body in connection.execute(_sql["progress"]):
-        event = decode_body(body, pid, seq, 0)
-        if isinstance(event, StepProgressed):
-            found.append(event)
-    return found
+def counts() -> Talk[dict[ProcessStatus, int]]:
+    """Come to how many processes there are of each status."""
+    return {ProcessStatus(status): count for status, count in (yield One("count_by_status"))}

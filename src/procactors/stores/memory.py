@@ -16,16 +16,16 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 from procactors.errors import InvalidStoreError
 from procactors.stores._errors import translated
 from procactors.stores._migrate import migrate_sqlite
-from procactors.stores._on_sqlite import OnSqlite
-from procactors.stores._transaction import Transaction
+from procactors.stores._on_sqlite import converse, transact
+from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from procactors.stores._talk import Talk
 
 T = TypeVar("T")
 
 
-class MemoryStore(OnSqlite):
+class MemoryStore(TalkingStore):
     """Keeps everything in this object."""
 
     _connection: sqlite3.Connection | None = None
@@ -44,7 +44,6 @@ class MemoryStore(OnSqlite):
             connection.deserialize(self._image)
         migrate_sqlite(connection, self.now(), self.url)
         self._connection = connection
-        self._transaction = Transaction(connection, self.options.ageing_s)
 
     async def close(self) -> None:
         """Keep an image of the database, and close it when its last user has gone."""
@@ -54,19 +53,25 @@ class MemoryStore(OnSqlite):
             self._connection.close()
             self._connection = None
 
-    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._write(function)
+    async def _read(self, talk: Talk[T]) -> T:
+        connection = await self._opened()
+        with translated(self.url):
+            return converse(connection, talk)
 
-    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, talk: Talk[T]) -> T:
+        connection = await self._opened()
+        changes_before = connection.total_changes
+        with translated(self.url):
+            result = transact(connection, talk)
+        if self._users > 1 and connection.total_changes != changes_before:
+            self._tell_users()
+        return result
+
+    async def _opened(self) -> sqlite3.Connection:
         await cancel_shielded_checkpoint()
         if self._connection is None:
             raise InvalidStoreError(f"{self.url} is not open")
-        changes_before = self._connection.total_changes
-        with translated(self.url):
-            result = function(self._connection)
-        if self._users > 1 and self._connection.total_changes != changes_before:
-            self._tell_users()
-        return result
+        return self._connection
 
     def _tell_users(self) -> None:
         news, self._news = self._news, None

@@ -17,8 +17,8 @@ from procactors.errors import InvalidStoreError
 from procactors.stores._errors import translated
 from procactors.stores._lease import LeaseKeeper
 from procactors.stores._migrate import migrate_sqlite
-from procactors.stores._on_sqlite import OnSqlite
-from procactors.stores._transaction import Transaction
+from procactors.stores._on_sqlite import converse, transact
+from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from procactors._clock import Clock
     from procactors.options import ManagerOptions
     from procactors.stores._store import Identity, Member
+    from procactors.stores._talk import Talk
     from procactors.stores._url import SqliteLocation
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class _Connection(aiosqlite.Connection):
         self._thread.join()
 
 
-class SqliteStore(OnSqlite):
+class SqliteStore(TalkingStore):
     """Keeps everything in one SQLite file, which may be the application's own."""
 
     def __init__(self, location: SqliteLocation, url: str, clock: Clock, options: ManagerOptions) -> None:
@@ -68,7 +69,7 @@ class SqliteStore(OnSqlite):
             raise InvalidStoreError(f"SQLite 3.35 or newer is needed, this is {sqlite3.sqlite_version}")
         try:
             self._writer = await self._connected()
-            await self._write(self._prepare)
+            await self._on(self._writer, self._prepare)
             self._reader = await self._connected()
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -108,7 +109,6 @@ class SqliteStore(OnSqlite):
         connection.execute("PRAGMA journal_mode = WAL")
         migrate_sqlite(connection, self.now(), self.url)
         self._seen_version = _data_version(connection)
-        self._transaction = Transaction(connection, self.options.ageing_s)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -119,12 +119,12 @@ class SqliteStore(OnSqlite):
                 connection.join()
         self._reader = self._writer = None
 
-    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._on(self._reader, function)
+    async def _read(self, talk: Talk[T]) -> T:
+        return await self._on(self._reader, lambda connection: converse(connection, talk))
 
-    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, talk: Talk[T]) -> T:
         with anyio.CancelScope(shield=True):
-            result = await self._on(self._writer, function)
+            result = await self._on(self._writer, lambda connection: transact(connection, talk))
         return result  # noqa: RET504 - mypy can't know that a shielded scope swallows nothing
 
     async def _on(self, connection: _Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:

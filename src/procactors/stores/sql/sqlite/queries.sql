@@ -57,7 +57,7 @@ INSERT INTO procactors_processes (
 
 -- name: save_progress
 UPDATE procactors_processes SET progress = CAST(? AS TEXT)
-WHERE id = ? AND epoch = ? AND json_extract(state, '$.seq') = ?;
+WHERE id = ? AND epoch = ? AND json_extract(state, '$.seq') = ? RETURNING id;
 
 -- name: key_holder
 SELECT pid FROM procactors_processes WHERE unique_key = ?;
@@ -80,7 +80,7 @@ UPDATE procactors_processes SET
     rank = CASE WHEN ended_at IS NULL
         THEN max(?1, coalesce(json_extract(state, '$.due_at'), 0)) - priority * ?2 END,
     behind = NULL
-WHERE behind IN (SELECT value FROM json_each(?3));
+WHERE behind IN (SELECT value FROM json_each(?3)) RETURNING id;
 
 -- name: behind
 -- The process whose end this one waits for.
@@ -91,6 +91,11 @@ SELECT behind FROM procactors_processes WHERE id = ?;
 SELECT id FROM procactors_processes
 WHERE due_at <= ? AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
 ORDER BY rank, id LIMIT ?;
+
+-- name: is_due
+-- Whether there are any of those.
+SELECT 1 FROM procactors_processes
+WHERE due_at <= ? AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?))) LIMIT 1;
 
 -- name: expired
 -- The free processes whose time is over.
@@ -130,16 +135,13 @@ JOIN procactors_events q ON q.process = p.id AND q.seq = 1
 LEFT JOIN procactors_processes pp ON pp.id = p.parent
 LEFT JOIN procactors_managers m ON m.id = p.owner
 
--- name: records_by_id
--- (ends the query "records")
+-- name: records_by_id (ends records)
 WHERE p.id IN (SELECT value FROM json_each(?));
 
--- name: records_by_pid
--- (ends the query "records")
+-- name: records_by_pid (ends records)
 WHERE p.pid = ?;
 
--- name: records_listed
--- (ends the query "records")
+-- name: records_listed (ends records)
 WHERE p.id IN (
     SELECT id FROM procactors_processes
     WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))

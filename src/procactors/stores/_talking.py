@@ -1,0 +1,107 @@
+"""What every store on a database has in common: each method is a talk, and most are one query.
+
+The subclasses carry it on: in a thread of its own on a file, in the event loop on a database in memory,
+over the network.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+
+from procactors.stores import _membership, _reading
+from procactors.stores._transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procactors._clock import Clock, Instant
+    from procactors.model.event import ProcessEvent, StepProgressed
+    from procactors.model.status import ProcessStatus
+    from procactors.options import ManagerOptions
+    from procactors.stores._batch import Operation, Outcome, Record
+    from procactors.stores._store import Identity, Member, News
+    from procactors.stores._talk import Talk
+
+T = TypeVar("T")
+
+
+class TalkingStore(ABC):
+    """Implements `Store` but for opening, closing and news of others."""
+
+    def __init__(self, url: str, clock: Clock, options: ManagerOptions) -> None:
+        """Take time from `clock`; nothing is opened yet."""
+        self.url = url
+        self.clock = clock
+        self.options = options
+        self._transaction = Transaction(options.ageing_s)
+
+    @abstractmethod
+    async def _read(self, talk: Talk[T]) -> T:
+        """Carry on a talk that only reads."""
+
+    @abstractmethod
+    async def _write(self, talk: Talk[T]) -> T:
+        """Carry on a talk in one transaction; cancellation waits until it is done."""
+
+    def now(self) -> Instant:
+        """Return the wall time: all who share a database on this machine share its clock."""
+        return self.clock.wall()
+
+    async def commit(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """Do these operations in one transaction."""
+        return await self._write(self._transaction.batch(operations, self.now()))
+
+    async def record(self, pid: str) -> Record | None:
+        """Return one process."""
+        return await self._read(_reading.record(pid))
+
+    async def records(
+        self, statuses: Sequence[ProcessStatus] | None, name: str | None, limit: int, after: str | None
+    ) -> list[Record]:
+        """Return processes, the newest first."""
+        return await self._read(_reading.listing(statuses, name, limit, after))
+
+    async def history(self, pid: str, after: int, limit: int) -> list[ProcessEvent]:
+        """Return the events of one process."""
+        return await self._read(_reading.history(pid, after, limit))
+
+    async def events_after(self, position: int, limit: int) -> tuple[list[ProcessEvent], int]:
+        """Return the events of all processes beyond `position`, and the last position looked at."""
+        return await self._read(_reading.events_after(position, limit))
+
+    async def progress(self) -> list[StepProgressed]:
+        """Return the newest progress of all running processes."""
+        return await self._read(_reading.progress())
+
+    async def positions(self) -> tuple[int, int]:
+        """Return the newest position, and the largest that retention has deleted."""
+        return await self._read(_reading.positions())
+
+    async def next_moments(self, now: float) -> tuple[float | None, float | None, float | None]:
+        """Return when a free process becomes due after `now`, when one expires, when the oldest ended."""
+        return await self._read(_reading.next_moments(now))
+
+    async def news(self, owner: int | None, passes_over: frozenset[str]) -> News:
+        """Return what waits for a manager."""
+        return await self._read(_reading.news(owner, passes_over, self.now()))
+
+    async def command_outcome(self, command: int) -> str | None:
+        """Return how a command was settled."""
+        return await self._read(_reading.command_outcome(command))
+
+    async def counts(self) -> dict[ProcessStatus, int]:
+        """Return how many processes there are of each status."""
+        return await self._read(_reading.counts())
+
+    async def register(self, identity: Identity, lease_s: float) -> Member:
+        """Add a manager or client."""
+        return await self._write(_membership.register(identity, self.now(), lease_s))
+
+    async def unregister(self, member: Member) -> None:
+        """Remove a manager or client."""
+        await self._write(_membership.unregister(member.id))
+
+    async def members(self) -> list[Member]:
+        """Return all managers and clients, dead ones too."""
+        return await self._read(_membership.members())
