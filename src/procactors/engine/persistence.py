@@ -11,9 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import anyio
-
-from procactors.actors import Actor, Backoff, Lane, Overflow, ReplySlot
+from procactors.actors import Actor, Backoff, Exit, Lane, Message, Overflow, ReplySlot
 from procactors.engine.messages import Committed, Write, WriteProgress
 from procactors.errors import StoreUnavailableError
 from procactors.stores._batch import Swept, Written
@@ -29,10 +27,17 @@ _MOST_OPERATIONS = 1000
 """How many operations one transaction takes."""
 
 
-class PersistenceActor(Actor[Write | WriteProgress]):
+class TryAgain(Message, frozen=True):
+    """The store may be of use again, or somebody's patience is over."""
+
+    lane: ClassVar[str] = "again"
+
+
+class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
     """The one writer of a manager."""
 
     lanes: ClassVar[Sequence[Lane]] = (
+        Lane("again", overflow=Overflow.COALESCE),
         Lane("progress", overflow=Overflow.COALESCE),
         Lane("work", capacity=20_000, overflow=Overflow.WAIT),
     )
@@ -41,64 +46,86 @@ class PersistenceActor(Actor[Write | WriteProgress]):
         """Write to the room's store."""
         self._room = room
         self._backoff = Backoff(first_s=0.02, most_s=1.0)
-        self._is_stopping = False
+        self._jobs: list[_Job] = []
+        """What is still to be written, in order."""
+        self._trouble: StoreUnavailableError | None = None
+        """Why the store can't be used; None: it can."""
+        self._failures = 0
+        self._again_at = 0.0
 
-    async def receive_many(self, messages: list[Write | WriteProgress]) -> None:
-        """Commit a batch, and answer its senders."""
-        jobs = list(zip(messages, self.take_replies(), strict=True))
-        for start in range(0, len(jobs), _MOST_OPERATIONS):
-            await self._commit(jobs[start : start + _MOST_OPERATIONS])
+    async def receive_many(self, messages: list[Any]) -> None:
+        """Commit a batch, and answer its senders; while the store can't be used, let them wait together."""
+        is_again = type(messages[0]) is TryAgain  # a batch is of one lane
+        if not is_again:
+            self._jobs += zip(messages, self.take_replies(), strict=True)
+        if is_again or self._trouble is None:
+            await self._write_all()
+        if self._trouble is not None:
+            self._wait(self._trouble)
 
-    def on_stop_requested(self) -> None:
-        """Stop to wait for a store that can't be used."""
-        self._is_stopping = True
+    async def on_stop(self, _reason: Exit) -> None:
+        """Tell those who still wait for the store that this manager waits no longer."""
+        if self._trouble is not None:
+            _answer(self._jobs, [self._trouble] * len(self._jobs))
 
-    async def _commit(self, jobs: list[_Job]) -> None:
-        failures = 0
-        while jobs:
-            started = self._room.clock.monotonic()
-            try:
-                outcomes = await self._room.store.commit([message.operation for message, _ in jobs])
-            except StoreUnavailableError as error:
-                failures += 1
-                jobs = self._still_patient(jobs, error)
-                if jobs:
-                    await self._wait(error, failures)
-            except Exception as error:  # noqa: BLE001 - a broken operation must not take the engine down
-                _log.exception("a transaction failed in a way that trying again can't mend")
-                jobs = await self._one_by_one(jobs, error)
-            else:
-                self._publish(jobs, outcomes, self._room.clock.monotonic() - started)
-                _answer(jobs, outcomes)
-                return
+    async def _write_all(self) -> None:
+        try:
+            while self._jobs:
+                await self._write_first(min(len(self._jobs), _MOST_OPERATIONS))
+        except StoreUnavailableError as error:
+            self._put_off(error)
+        else:
+            self._trouble = None
+            self._failures = 0
 
-    async def _one_by_one(self, jobs: list[_Job], error: Exception) -> list[_Job]:
-        """Find out which operation is the broken one; nothing of the batch was written."""
-        if len(jobs) == 1:
-            _answer(jobs, [error])
-            return []
-        for job in jobs:
-            await self._commit([job])
-        return []
+    async def _write_first(self, count: int) -> None:
+        """Write the first `count` operations in one transaction."""
+        jobs = self._jobs[:count]
+        started = self._room.clock.monotonic()
+        try:
+            outcomes = await self._room.store.commit([message.operation for message, _ in jobs])
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a broken operation must not take the engine down
+            await self._find_broken(jobs, error)
+        else:
+            del self._jobs[:count]
+            self._publish(jobs, outcomes, self._room.clock.monotonic() - started)
+            _answer(jobs, outcomes)
 
-    def _still_patient(self, jobs: list[_Job], error: StoreUnavailableError) -> list[_Job]:
-        """Answer those who wait no longer, and return the others."""
-        now = self._room.clock.monotonic()
-        patient = []
-        for message, slot in jobs:
-            deadline = message.deadline if isinstance(message, Write) else now
-            if self._is_stopping or (deadline is not None and deadline <= now):
-                _answer([(message, slot)], [error])
-            else:
-                patient.append((message, slot))
-        return patient
+    async def _find_broken(self, jobs: list[_Job], error: Exception) -> None:
+        """Write one by one what can't be written together, so that only the broken one gets the error."""
+        if len(jobs) > 1:
+            for _ in jobs:
+                await self._write_first(1)
+            return
+        _log.error("a transaction failed in a way that trying again can't mend", exc_info=error)
+        del self._jobs[0]
+        _answer(jobs, [error])
 
-    async def _wait(self, error: StoreUnavailableError, failures: int) -> None:
-        delay = self._backoff.delay(failures, self._room.ids.random.random())
-        if failures == 1:
+    # While the store can't be used.
+
+    def _put_off(self, error: StoreUnavailableError) -> None:
+        if self._trouble is None:
             _log.warning("the store can't be used, writing is tried again: %s", error)
+        self._trouble = error
+        self._failures += 1
+        delay = self._backoff.delay(self._failures, self._room.ids.random.random())
+        self._again_at = self._room.clock.monotonic() + delay
         self._room.observer.store_retried(error, delay)
-        await anyio.sleep(delay)
+
+    def _wait(self, trouble: StoreUnavailableError) -> None:
+        """Answer those whose patience is over; wait for the next try with the others."""
+        now = self._room.clock.monotonic()
+        waiting = [(job, job[0].deadline if type(job[0]) is Write else now) for job in self._jobs]
+        given_up = [job for job, deadline in waiting if deadline is not None and deadline <= now]
+        _answer(given_up, [trouble] * len(given_up))
+        self._jobs = [job for job, deadline in waiting if deadline is None or deadline > now]
+        deadlines = [deadline for _, deadline in waiting if deadline is not None and deadline > now]
+        if self._jobs:
+            self.set_timer("again", min([self._again_at, *deadlines]) - now, TryAgain())
+        else:
+            self._trouble = None  # nobody waits: who comes next tries at once
 
     def _publish(self, jobs: list[_Job], outcomes: list[Any], seconds: float) -> None:
         written = tuple(_written_in(outcomes))

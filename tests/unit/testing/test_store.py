@@ -69,6 +69,29 @@ async def test_a_users_own_write_gives_up_when_its_patience_is_over(m, store, cl
     assert await m.list() == []
 
 
+async def test_a_users_own_write_does_not_wait_for_an_engines_write_before_it(m, store, clock):
+    handle = await m.start(THREE)
+    store.fail(1000)
+    await clock.settle()  # the first checkpoint waits for the store now
+    began = clock.monotonic()
+    with pytest.raises(StoreUnavailableError, match="as ordered"):
+        await m.start(THREE)
+    assert clock.monotonic() - began == pytest.approx(3, abs=0.1)
+    store.fail(0)
+    assert await handle.result() == {"x": 3}
+
+
+async def test_what_waits_for_the_store_is_told_when_the_manager_closes(clock, store):
+    hasty = ManagerOptions(store_patience_s=3, grace_s=1)
+    async with manager(clock=clock, store=store, options=hasty) as m:
+        handle = await m.start(THREE)
+        store.fail(1000)
+        await clock.settle()
+    store.fail(0)
+    async with manager(clock=clock, store=store, options=hasty) as m:
+        assert await m.result(handle.pid) == {"x": 3}
+
+
 async def test_what_a_step_has_done_waits_for_the_store_however_long_it_takes(m, store, clock):
     handle = await m.start(THREE)
     store.fail(100)
