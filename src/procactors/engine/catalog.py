@@ -47,9 +47,11 @@ class Catalog:
         """Prepare all steps of a plan; raises as `prepared` does. True if one of them was refused before."""
         has_learnt = False
         for step in plan.steps.values():
-            self.prepared(step)
+            try:
+                self.prepared(step)
+            except StepNotResolvableError as error:
+                raise StepNotResolvableError(f"step {step.name!r}: {error}", step=step.name) from error
             has_learnt |= self.refused.pop(step.reference, None) is not None
-        return has_learnt
 
     def can_run(self, step: Step) -> bool:
         """Tell whether the step can be prepared here; if not, what it needs is noted in `refused`."""
