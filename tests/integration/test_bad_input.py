@@ -74,7 +74,8 @@ async def test_a_reference_that_does_not_import_is_refused_at_start_and_nothing_
         process = Process.from_spec({"name": "p", "steps": {"lost": {"call": reference}}})
         with pytest.raises(StepNotResolvableError, match=reference) as caught:
             await manager.start(process)
-        assert "lost" in str(caught.value)
+        assert caught.value.step == "lost"
+        assert "step 'lost'" in str(caught.value)
     assert await manager.list() == []
 
 
