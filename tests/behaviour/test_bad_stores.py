@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 
@@ -11,7 +10,6 @@ import pytest
 
 from procactors import (
     InvalidStoreError,
-    ProcactorsError,
     Process,
     ProcessManager,
     SchemaTooNewError,
@@ -149,17 +147,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_pa
     connection.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-async def test_a_read_only_file_is_refused(tmp_path, nothing_is_left):
-    path = tmp_path / "a.db"
-    await use(f"sqlite:///{path}")
-    path.chmod(0o400)
-    with pytest.raises(ProcactorsError):
-        await use(f"sqlite:///{path}", options=HASTY)
-
-
-async def test_a_database_that_is_full_refuses_a_start_in_time_and_loses_nothing(tmp_path, nothing_is_left):
-    """A small `max_page_count` is a full disk, as far as SQLite can tell."""
+async def test_a_database_that_is_locked_refuses_a_start_in_time_and_loses_nothing(tmp_path, nothing_is_left):
     path = tmp_path / "a.db"
     async with ProcessManager(f"sqlite:///{path}", options=HASTY) as manager:
         first = await manager.start(P, {"x": 1})

@@ -1,4 +1,4 @@
-"""Programs on a disk that is full, or may only be read; run as OS processes of their own, as both are for life.
+"""Programs on a disk that is full, or may only be read; each is an OS process, as the limits are for good.
 
     python -m tests.crash.bad_disks full|read-only DATABASE [stay]
 

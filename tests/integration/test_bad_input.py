@@ -1,6 +1,6 @@
 """Bad input, and what it gets: a clear error of the project's own class, nothing lost and nothing hanging.
 
-One test for each kind, on a real file. What a full and a read-only disk do is in tests/crash/test_bad_disks.py.
+One test for each kind, on a real file. What full and read-only disks do is in tests/crash/test_bad_disks.py.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ async def test_input_that_json_can_not_hold_is_refused_and_nothing_is_stored(man
     assert await manager.list() == []
 
 
-@pytest.mark.parametrize("pid", [UNKNOWN_PID, "", "7", "no pid at all", "'; DROP TABLE procactors_processes", "é" * 32])
+@pytest.mark.parametrize(
+    "pid", [UNKNOWN_PID, "", "7", "no pid at all", "'; DROP TABLE procactors_processes", "é" * 32]
+)
 async def test_an_unknown_or_malformed_pid_is_an_unknown_process(manager, pid):
     with pytest.raises(UnknownProcessError):
         await manager.info(pid)
