@@ -74,6 +74,10 @@ class SupervisorActor(Actor[Any]):
         self._sweeps = Sweeps(room)
         self._admission = Admission(room.max_running)
         self._running: dict[str, tuple[ActorRef[Any], ProcessActor]] = {}
+        self._next: dict[str, ProcessActor] = {}
+        """Actors of processes that came back before their former actor had ended."""
+        self._mending = 0
+        """Tasks that look after a process whose actor came to a bad end."""
         self._under_way: set[str] = set()
         self._wanted_again: set[str] = set()
         self._has_company = False
@@ -129,9 +133,14 @@ class SupervisorActor(Actor[Any]):
         self._run(ProcessActor.born(self._room, message.insert, starter))
 
     def _run(self, actor: ProcessActor) -> None:
+        if actor.pid in self._running:
+            self._next[actor.pid] = actor
+            return
         ref = self._room.processes.spawn(lambda: actor, name=_PREFIX + actor.pid, options=_CHILD)
         self._running[actor.pid] = (ref, actor)
         self.watch(ref)
+        if self._is_draining:
+            ref.tell(Release())
 
     def _step_of(self, actor_name: str) -> str | None:
         found = self._running.get(actor_name.removeprefix(_PREFIX))
@@ -139,10 +148,16 @@ class SupervisorActor(Actor[Any]):
 
     def _ended(self, pid: str, end: Exit) -> None:
         _, actor = self._running.pop(pid)
-        if isinstance(end, Abandoned) and actor.cause is not None:
+        following = self._next.pop(pid, None)
+        if following is not None:
+            self._run(following)
+            self._send("news")  # what was wanted of it meanwhile was told to the former one
+        elif isinstance(end, Abandoned) and actor.cause is not None:
+            self._mending += 1
             self.spawn(self._succeed, actor, name="succeed")
         elif isinstance(end, Failed | Abandoned):
             _log.error("the actor of process %s ended: %s; the process is taken up again", pid, end)
+            self._mending += 1
             self.spawn(self._sweeps.recover_own, pid, f"its actor ended: {end}", name="recover")
         self._after_end()
 
@@ -180,16 +195,21 @@ class SupervisorActor(Actor[Any]):
             self.spawn(self._errands[name][0], name=name)
 
     def _came_back(self, name: str, end: Exit) -> None:
-        value = end.value if isinstance(end, Normal) else None
-        if name == "succeed" and value is not None:
-            self._run(value)
-        if name == "recover":
-            self._look()
-        if name not in self._errands:
-            return
+        if name in self._errands:
+            self._errand_ended(name, end)
+        elif name in {"succeed", "recover"}:
+            self._mending -= 1
+            if name == "recover":
+                self._look()
+            elif isinstance(end, Normal) and end.value is not None:
+                self._run(end.value)
+        if self._is_draining:
+            self._finish_drain()
+
+    def _errand_ended(self, name: str, end: Exit) -> None:
         self._under_way.discard(name)
         if isinstance(end, Normal):
-            self._errands[name][1](value)
+            self._errands[name][1](end.value)
         else:
             _log.warning("%s failed and is tried again: %s", name, end.error)
             self.set_timer(f"retry-{name}", _RETRY_ERRAND_S, Errand(name))
@@ -283,7 +303,8 @@ class SupervisorActor(Actor[Any]):
             ref.tell(Release(now=True))
 
     def _finish_drain(self) -> None:
-        if not self._running and self._drained is not None:
+        is_busy = self._running or self._mending or "claim" in self._under_way
+        if not is_busy and self._drained is not None:
             self._drained.send(None)
             self._drained = None
 

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from procactors import Interrupt, ManagerOptions, Process, ProcessInterrupted, ProcessStatus, Step
+from procactors.stores.memory import MemoryStore
+from procactors.testing import SimulatedStore, VirtualClock, manager
+
+ROUNDS = 30
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+def store(clock):
+    return SimulatedStore(MemoryStore("memory://", clock, ManagerOptions()))
+
+
+async def asks(data):
+    return Interrupt(data)
+
+
+async def hangs(data):
+    await anyio.sleep_forever()
+
+
+async def test_a_process_that_is_answered_at_once_comes_back_before_its_former_actor_has_ended(clock, store):
+    process = Process("p", {f"ask{n}": Step(f"ask{n}", asks) for n in range(ROUNDS)})
+    async with manager(clock=clock, store=store) as m:
+        handle = await m.start(process)
+        answers = 0
+        async with handle.subscribe() as events:
+            async for event in events:
+                if isinstance(event, ProcessInterrupted):
+                    answers += 1
+                    await handle.proceed({f"a{answers}": answers})
+        assert answers == ROUNDS
+        assert await handle.result() == {f"a{n}": n for n in range(1, ROUNDS + 1)}
+        restarts = {row.name: row.restarts for row in m.tree() if row.restarts}
+        assert restarts == {}
+
+
+async def test_what_a_closing_manager_has_just_claimed_is_released_without_an_attempt(clock, store):
+    m = manager(clock=clock, store=store)
+    await m.open()
+    handle = await m.start(Process("p", [hangs], timeout=None), delay=5)
+    await clock.advance(4)
+    store.delay(2)
+    await clock.advance(2)  # the claim is under way now
+    began = clock.monotonic()
+    await m.close()
+    assert clock.monotonic() - began < ManagerOptions().grace_s, "its step had not begun: nothing to wait for"
+    store.delay(0)
+    async with manager(clock=clock, store=store, run=False) as client:
+        info = await client.info(handle.pid)
+        assert (info.status, info.owner, info.attempt) == (ProcessStatus.QUEUED, None, 1)
+        kinds = [type(event).__name__ for event in await store.history(handle.pid, 0, 100)]
+    assert kinds[-1] == "ProcessReleased"
