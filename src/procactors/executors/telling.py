@@ -68,6 +68,7 @@ class Telling:
         self._every_s = every_s
         self._lock = threading.Lock()
         self._held: wire.Progressed | None = None
+        self._progressed_at = float("-inf")
         self._sent_at = float("-inf")
         self._is_over = False
 
@@ -87,13 +88,12 @@ class Telling:
         newest = wire.Progressed(done, total, text)
         with self._lock:
             is_held = self._held is not None
-            wait = self._sent_at + self._every_s - time.monotonic()
-            if wait > 0 or is_held:
-                self._held = newest
-            else:
-                self._send(newest)
+            wait = self._progressed_at + self._every_s - time.monotonic()
+            self._held = newest
+            if wait <= 0 and not is_held:
+                self._send_held()
         if wait > 0 and not is_held:
-            later = threading.Timer(wait, self._send_held)
+            later = threading.Timer(wait, self._send_later)
             later.daemon = True
             later.start()
 
@@ -105,15 +105,19 @@ class Telling:
 
     def finish(self) -> None:
         """Send what is held, and nothing after it: threads that the step has left belong to no step."""
-        self._send_held()
         with self._lock:
+            self._send_held()
             self._is_over = True
 
-    def _send_held(self) -> None:
+    def _send_later(self) -> None:
         with self._lock:
-            held, self._held = self._held, None
-            if held is not None:
-                self._send(held)
+            self._send_held()
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._progressed_at = time.monotonic()
+            self._send(held)
 
     def _send(self, message: wire.FromWorker) -> None:
         if not self._is_over:

@@ -137,8 +137,13 @@ class Worker:
             if not piece:
                 self._loop.remove_reader(self._end)
                 return
-            for body in self._frames.feed(piece):
-                self._heard(wire.read_report(body))
+            try:
+                for body in self._frames.feed(piece):
+                    self._heard(wire.read_report(body))
+            except msgspec.MsgspecError:  # a message was torn, or somebody else has written
+                self._loop.remove_reader(self._end)
+                self.process.kill()
+                return
 
     def _heard(self, message: wire.FromWorker) -> None:
         run = self._run
