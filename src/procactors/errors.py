@@ -180,8 +180,8 @@ class RetryAfter(ProcactorsError):  # noqa: N818 - a signal to the engine, named
 
     def __init__(self, seconds: float, message: str = "") -> None:
         """Ask for another try of this step in `seconds` seconds; `message` says why, for people."""
-        if not seconds >= 0:
-            problem = f"RetryAfter(seconds) must be 0 or more, not {seconds!r}"
+        if not 0 <= seconds < float("inf"):
+            problem = f"RetryAfter(seconds) must be 0 or more, and finite, not {seconds!r}"
             raise ValueError(problem)
         super().__init__(message or f"try again after {seconds:g} s")
         self.seconds = float(seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -37,6 +38,14 @@ class Process:
 
     __slots__ = ("_encoded", "argv", "env", "name", "names", "steps", "timeout")
 
+    name: str
+    steps: Mapping[str, Step]
+    names: tuple[str, ...]
+    timeout: float | None
+    env: Mapping[str, str]
+    argv: tuple[str, ...]
+    _encoded: msgspec.Raw | None
+
     def __init__(
         self,
         name: str,
@@ -63,12 +72,15 @@ class Process:
         if problem or not name.strip():
             raise InvalidDefinitionError(f"a process's name {problem or 'must not be empty'}")
         check_seconds(timeout, lambda reason: InvalidDefinitionError(f"process {name!r}: timeout {reason}"))
-        self.name = name
-        self.steps: dict[str, Step] = _collected(name, steps)
-        self.names: tuple[str, ...] = tuple(self.steps)
-        self.timeout = timeout
-        self.env, self.argv = _launch(name, env, argv)
-        self._encoded: msgspec.Raw | None = None
+        found = _collected(name, steps)
+        self._set("name", name)
+        self._set("steps", MappingProxyType(found))
+        self._set("names", tuple(found))
+        self._set("timeout", timeout)
+        launch = _launch(name, env, argv)
+        self._set("env", MappingProxyType(launch[0]))
+        self._set("argv", launch[1])
+        self._set("_encoded", None)
 
     def to_spec(self) -> dict[str, Any]:
         """Return the definition as plain data; defaults are left out."""
@@ -76,7 +88,7 @@ class Process:
         if self.timeout != DEFAULT_TIMEOUT_S:
             spec["timeout"] = self.timeout
         if self.env:
-            spec["env"] = self.env
+            spec["env"] = dict(self.env)
         if self.argv:
             spec["argv"] = [*self.argv]
         return {**spec, "steps": {name: spec_of(step) for name, step in self.steps.items()}}
@@ -97,8 +109,20 @@ class Process:
     def encoded(self) -> msgspec.Raw:
         """The spec as JSON."""
         if self._encoded is None:
-            self._encoded = msgspec.Raw(msgspec.json.encode(self.to_spec()))
+            self._set("_encoded", msgspec.Raw(msgspec.json.encode(self.to_spec())))
+        assert self._encoded is not None
         return self._encoded
+
+    def _set(self, field: str, value: Any) -> None:
+        object.__setattr__(self, field, value)
+
+    def __setattr__(self, field: str, value: Any) -> None:
+        """Refuse: a definition that is shared must not change."""
+        raise AttributeError(f"a Process is immutable: make another one with {field}={value!r}")
+
+    def __delattr__(self, field: str) -> None:
+        """Refuse: a definition that is shared must not change."""
+        raise AttributeError(f"a Process is immutable: {field!r} can't be deleted")
 
     def __eq__(self, other: object) -> bool:
         """Two definitions are equal when their specs are."""
@@ -135,7 +159,7 @@ def _launch(name: str, env: Any, argv: Any) -> tuple[dict[str, str], tuple[str, 
 
 
 def _is_clean(text: Any) -> bool:
-    return isinstance(text, str) and "\0" not in text
+    return problem_of(text) is None and "\0" not in text
 
 
 def _collected(process: str, steps: Steps) -> dict[str, Step]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from procactors.errors import InvalidDefinitionError
+from procactors.model.text import shown
+
+EVERY = ("*",)
 
 
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -31,13 +36,11 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     factor: float = 2
     max_delay: float = 60
     jitter: bool = True
-    on: tuple[str, ...] = ("*",)
+    on: tuple[str, ...] = EVERY
 
     def __post_init__(self) -> None:
         """Check the ranges, and turn classes into names."""
-        names = (self.on,) if isinstance(self.on, str | type) else tuple(self.on)
-        named = tuple(qualified_name(n) if isinstance(n, type) else n for n in names)
-        msgspec.structs.force_setattr(self, "on", named)
+        msgspec.structs.force_setattr(self, "on", _named(self.on))
         for field, least in (("attempts", 1), ("delay", 0), ("factor", 1), ("max_delay", 0)):
             value = getattr(self, field)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
@@ -58,6 +61,14 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         except OverflowError:
             full = self.max_delay
         return full * (0.5 + draw / 2) if self.jitter else full
+
+
+def _named(on: Any) -> tuple[Any, ...]:
+    if isinstance(on, str):
+        raise InvalidDefinitionError(f"Retry: on must be a list of names, not the text {shown(on)}")
+    kinds = (on,) if isinstance(on, type) else tuple(on)
+    names = tuple(qualified_name(kind) if isinstance(kind, type) else kind for kind in kinds)
+    return EVERY if names == EVERY else names  # the default itself: a spec leaves it out
 
 
 def qualified_name(kind: type) -> str:

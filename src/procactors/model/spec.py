@@ -96,7 +96,7 @@ def spec_of(step: Step) -> dict[str, Any]:
             continue
         if isinstance(value, Step):
             value = spec_of(value)
-        spec[field] = msgspec.to_builtins(value)
+        spec[field] = msgspec.json.decode(msgspec.json.encode(value))  # tuples as lists, as readers get them
     return spec
 
 
