@@ -51,7 +51,7 @@ class Catalog:
                 self.prepared(step)
             except StepNotResolvableError as error:
                 raise StepNotResolvableError(f"step {step.name!r}: {error}", step=step.name) from error
-            has_learnt |= self.refused.pop(step.reference, None) is not None
+            has_learnt |= self.refused.pop(step.needs, None) is not None
         return has_learnt
 
     def can_run(self, step: Step) -> bool:
