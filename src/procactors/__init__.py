@@ -38,6 +38,7 @@ from procactors.model.definition import Process as Process
 from procactors.model.interrupt import Interrupt as Interrupt
 from procactors.model.reference import step as step
 from procactors.model.retry import Retry as Retry
+from procactors.model.sleep import Sleep as Sleep
 from procactors.model.status import ProcessStatus as ProcessStatus
 from procactors.model.status import StepStatus as StepStatus
 from procactors.model.step import Step as Step

@@ -47,11 +47,14 @@ class Catalog:
         """Prepare all steps of a plan; raises as `prepared` does. True if one of them was refused before."""
         has_learnt = False
         for step in plan.steps.values():
+            if step.is_pause:
+                continue
             try:
                 self.prepared(step)
             except StepNotResolvableError as error:
                 raise StepNotResolvableError(f"step {step.name!r}: {error}", step=step.name) from error
             has_learnt |= self.refused.pop(step.needs, None) is not None
+        return has_learnt
         return has_learnt
 
     def can_run(self, step: Step) -> bool:

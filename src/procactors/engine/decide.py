@@ -15,9 +15,9 @@ from procactors._clock import is_past, to_datetime
 from procactors.errors import ErrorInfo, InvalidStateError
 from procactors.executors._executor import NORMAL
 from procactors.model import event as e
-from procactors.model.state import ProcessState, apply, current_step
+from procactors.model.sleep import LONGEST_S, Sleep
+from procactors.model.state import ProcessState, apply, current_step, next_code
 from procactors.model.status import ProcessStatus as S
-from procactors.model.step import LONGEST_S
 from procactors.stores._batch import Decision, Record
 
 if TYPE_CHECKING:
@@ -44,6 +44,20 @@ def advance(plan: Process, state: ProcessState | None, *events: ProcessEvent) ->
     return Decision(events, state)
 
 
+def onward(plan: Process, state: ProcessState, data: msgspec.Raw, at: datetime) -> tuple[ProcessEvent, ...]:
+    """Return what follows when nothing is in the way: the next step begins, or the process is finished.
+
+    A step that is nothing but a pause is begun and slept in.
+    """
+    if state.index == len(plan.names):
+        return (finished(state, data, at),)
+    started = begin_step(plan, state, at)
+    call = plan.steps[started.step].call
+    if type(call) is Sleep:
+        return (started, e.ProcessSleeping(at=at, due_at=call.ends_at(at), step=started.step))
+    return (started,)
+
+
 def begin_step(plan: Process, state: ProcessState, at: datetime) -> e.StepStarted:
     """Return the event of the next attempt of the current step."""
     return e.StepStarted(at=at, step=plan.names[state.index], attempt=state.next_attempt)
@@ -58,19 +72,22 @@ def _later(at: datetime, seconds: float) -> datetime:
 
 
 def start(plan: Process, queued: e.ProcessQueued, owner: str | None, delay: float | None) -> Decision:
-    """Decide on a new process: running its first step at once if it has an owner, asleep, or queued."""
+    """Decide on a new process: its first step begun if somebody would own it, else queued, or asleep."""
     at = queued.at
     if delay:
         return advance(plan, None, queued, e.ProcessSleeping(at=at, due_at=_later(at, delay)))
     if owner is None:
         return advance(plan, None, queued)
     state = apply(apply(None, queued, plan), started := e.ProcessStarted(at=at, owner=owner), plan)
-    first = begin_step(plan, state, at)
-    return Decision((queued, started, first), apply(state, first, plan))
+    first = onward(plan, state, queued.data, at)
+    return Decision((queued, started, *first), advance(plan, state, *first).state)
 
 
 def take_up(record: Record, now: float, owner: str) -> Decision:
-    """Decide on a due process that a manager claims: run its next step, or end it if its time is over."""
+    """Decide on a due process that a manager claims: run its next step, or end it if its time is over.
+
+    If it slept in a step that is nothing but a pause, that step is finished by this: its output is its input.
+    """
     plan, state, at = record.plan, record.state, to_datetime(now)
     if record.cancel_reason is not None:
         return cancelled(plan, state, record.cancel_reason, at)
@@ -79,10 +96,21 @@ def take_up(record: Record, now: float, owner: str) -> Decision:
     up: ProcessEvent = e.ProcessResumed(at=at, owner=owner)
     if not state.started_at:
         up = e.ProcessStarted(at=at, owner=owner)
-    running = apply(state, up, plan)
-    if running.index == len(plan.names):
-        return advance(plan, state, up, finished(running, record.data, at))
-    return advance(plan, state, up, begin_step(plan, running, at))
+    running, events = apply(state, up, plan), [up]
+    if running.in_step:
+        events.append(awoken := _awoken(plan, running, record.data, at))
+        running = apply(running, awoken, plan)
+    return advance(plan, state, *events, *onward(plan, running, record.data, at))
+
+
+def _awoken(plan: Process, state: ProcessState, data: msgspec.Raw, at: datetime) -> e.StepFinished:
+    step = plan.names[state.index]
+    return e.StepFinished(at=at, step=step, attempt=state.attempt, output=data, payload_seq=state.data_seq)
+
+
+def held_back(plan: Process, state: ProcessState, decision: Decision, at: datetime) -> Decision:
+    """Return the decision with the process released in place of the step that would begin last."""
+    return advance(plan, state, *decision.events[:-1], e.ProcessReleased(at=at))
 
 
 # The end of a step.
@@ -95,16 +123,14 @@ def after_success(
     step = plan.names[state.index]
     done = e.StepFinished(at=at, step=step, attempt=state.attempt, output=output)
     state = apply(state, done, plan)
-    follow: ProcessEvent
+    follow: tuple[ProcessEvent, ...]
     if state.status is S.CANCELLING:
-        follow = e.ProcessCancelled(at=at, reason=state.reason)
-    elif question is not None:
-        follow = _interrupted(step, question, output, state, at)
-    elif state.index == len(plan.names):
-        follow = finished(state, output, at)
+        follow = (e.ProcessCancelled(at=at, reason=state.reason),)
+    elif question is None:
+        follow = onward(plan, state, output, at)
     else:
-        follow = begin_step(plan, state, at)
-    return Decision((done, follow), apply(state, follow, plan))
+        follow = (_interrupted(step, question, output, state, at),)
+    return Decision((done, *follow), advance(plan, state, *follow).state)
 
 
 def _interrupted(
@@ -330,11 +356,13 @@ def strand(reasons: Mapping[str, str]) -> Callable[[Record, float], Decision | N
     """Decide on a process whose next step nobody can run; `reasons` says why, by what it needs."""
 
     def decide(record: Record, now: float) -> Decision | None:
-        step = current_step(record.state, record.plan)
+        step = next_code(record.state, record.plan)
         if step is None:
             return None
-        reason = reasons.get(record.plan.steps[step].needs, "nobody can run it")
-        blocked = e.ProcessBlocked(at=to_datetime(now), step=step, reason=f"step {step!r}: {reason}")
+        reason = reasons.get(step.needs, "nobody can run it")
+        blocked = e.ProcessBlocked(
+            at=to_datetime(now), step=step.name, reason=f"step {step.name!r}: {reason}"
+        )
         return advance(record.plan, record.state, blocked)
 
     return decide

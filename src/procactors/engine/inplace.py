@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procactors._clock import SystemClock
+import anyio
+
+from procactors._clock import SystemClock, to_datetime
 from procactors._ids import Ids
 from procactors.engine.catalog import Catalog
 from procactors.errors import InvalidDefinitionError, ProcessFailedError
@@ -14,6 +16,7 @@ from procactors.executors.output import output_of
 from procactors.executors.places import Executors
 from procactors.model.definition import Process
 from procactors.model.payload import EMPTY, decode, encode
+from procactors.model.sleep import Sleep
 from procactors.options import ManagerOptions
 
 if TYPE_CHECKING:
@@ -73,6 +76,10 @@ async def run_steps(
     current = EMPTY if data is None else encode(data, limit_bytes, "the input")
     try:
         for step in plan.steps.values():
+            if isinstance(step.call, Sleep):
+                now = to_datetime(clock.wall())
+                await anyio.sleep((step.call.ends_at(now) - now).total_seconds())
+                continue
             ctx = StepContext(pid, step.name, 1, offered, run)
             current = await _run(step, current, catalog, executors, ctx, run)
     finally:

@@ -12,8 +12,7 @@ from procactors.engine import decide
 from procactors.engine.messages import Write
 from procactors.errors import OwnershipLostError
 from procactors.model import event as e
-from procactors.model.state import next_call
-from procactors.model.status import ProcessStatus
+from procactors.model.state import is_owned, next_call
 from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
     from procactors.model.state import ProcessState
-
-_OWNED = (ProcessStatus.RUNNING, ProcessStatus.CANCELLING)
 
 
 class Journal:
@@ -72,10 +69,7 @@ class Journal:
         while True:
             if commands:
                 decision = self._obeying(decision, commands)
-            is_owned = decision.state.status in _OWNED
-            outcome = await self._room.persistence.ask(
-                Write(self._append(decision, commands, is_owned=is_owned)), timeout=None
-            )
+            outcome = await self._room.persistence.ask(Write(self._append(decision, commands)), timeout=None)
             if type(outcome) is b.Written:
                 break
             if type(outcome) is b.Stale:
@@ -83,19 +77,20 @@ class Journal:
                 raise self._lost(outcome)
             commands = outcome.commands
         self.state = decision.state
-        self.is_over = not is_owned
+        self.is_over = not is_owned(self.state)
         if self.is_over and (outcome.lets_start or not self.state.status.is_ended):
             self._room.look_again()
 
-    def _append(self, decision: b.Decision, commands: tuple[b.Command, ...], *, is_owned: bool) -> b.Append:
+    def _append(self, decision: b.Decision, commands: tuple[b.Command, ...]) -> b.Append:
+        stays = is_owned(decision.state)
         return b.Append(
             process=self._process,
             pid=self._pid,
             epoch=self._epoch,
             decision=decision,
             priority=self._priority,
-            owner=self._room.member.id if is_owned else None,
-            call=None if is_owned else next_call(decision.state, self._plan),
+            owner=self._room.member.id if stays else None,
+            call=None if stays else next_call(decision.state, self._plan),
             commands=tuple(command.id for command in commands),
         )
 
@@ -113,10 +108,6 @@ class Journal:
             return decision
         return decide.cancelled(self._plan, self.state, reason, self._room.at(), *_ends_in(decision))
 
-    def instead(self, decision: b.Decision, *events: ProcessEvent) -> b.Decision:
-        """Keep what a decision says of the step that has ended, and let `events` follow."""
-        return decide.advance(self._plan, self.state, *_ends_in(decision), *events)
-
     def announcing(self, commands: tuple[b.Command, ...]) -> Callable[[], Awaitable[None]]:
         """Return what lets everyone know of a cancel while the step is still ending; see `announced`."""
         self._announced = anyio.Event()
@@ -133,7 +124,7 @@ class Journal:
         try:
             requested = e.ProcessCancelRequested(at=self._room.at(), reason=reason)
             decision = decide.advance(self._plan, self.state, requested)
-            append = self._append(decision, commands, is_owned=True)
+            append = self._append(decision, commands)
             outcome = await self._room.persistence.ask(Write(append), timeout=None)
             if type(outcome) is b.Written:
                 self.state = decision.state

@@ -265,7 +265,7 @@ class ProcessActor(Actor[Message]):
         step, catalog = self._plan.steps[decision.events[-1].step], self._room.catalog
         if not self._is_releasing and (catalog.knows(step) or catalog.can_run(step)):
             return decision
-        return self._journal.instead(decision, e.ProcessReleased(at=self._room.at()))
+        return decide.held_back(self._plan, self._journal.state, decision, self._room.at())
 
     # Ends that come from outside.
 

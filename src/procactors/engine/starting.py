@@ -13,7 +13,8 @@ from procactors.errors import InvalidDefinitionError, KeyConflictError
 from procactors.model.definition import Process, plan_in
 from procactors.model.event import ProcessQueued
 from procactors.model.payload import EMPTY, encode
-from procactors.model.step import LONGEST_S
+from procactors.model.sleep import LONGEST_S
+from procactors.model.state import is_owned
 from procactors.model.text import problem_of, shown
 from procactors.stores import _batch as b
 
@@ -118,13 +119,18 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
     )
     if room.runs and not order.delay and order.on_conflict != "replace":
         decision = decide.start(plan, queued, room.name, None)
+        if not is_owned(decision.state):
+            return await _store_free(room, order, _insert(order, pid, plan, decision, None))
         outcome = await room.supervisor.ask(
             Start(_insert(order, pid, plan, decision, room.member.id)), timeout=None
         )
         if outcome is not None:
             return outcome
     decision = decide.start(plan, queued, None, order.delay)
-    insert = _insert(order, pid, plan, decision, None)
+    return await _store_free(room, order, _insert(order, pid, plan, decision, None))
+
+
+async def _store_free(room: Room, order: Order, insert: b.Insert) -> Any:
     outcome = await room.persistence.ask(Write(insert, room.patience()), timeout=None)
     if order.on_conflict == "replace":
         room.look_for_news()  # the holder of the key may run here, and has to hear that it is cancelled

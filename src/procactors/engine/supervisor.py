@@ -42,6 +42,7 @@ from procactors.engine.messages import (
 )
 from procactors.engine.process import ProcessActor
 from procactors.engine.sweeps import Claim, Sweeps
+from procactors.model.state import is_owned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -233,7 +234,7 @@ class SupervisorActor(Actor[Any]):
         self._admission.note_claim(claim.asked, len(claim.swept))
         for swept in claim.swept:
             state = swept.written.state
-            if not state.status.is_ended:
+            if is_owned(state):
                 self._run(ProcessActor.taken(self._room, swept.record, state, swept.written.epoch))
         if claim.has_learnt or self._admission.has_waiting:
             self._look()

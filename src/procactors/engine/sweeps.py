@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from procactors._clock import to_datetime
 from procactors.engine import decide
 from procactors.engine.messages import Write
 from procactors.model.interrupt import merged
 from procactors.model.payload import encode
-from procactors.model.state import current_step, next_call
+from procactors.model.state import is_owned, next_call, next_code
 from procactors.stores import _batch as b
 from procactors.stores import is_gone
 
@@ -62,11 +63,16 @@ class Sweeps:
         met: list[Step] = []
 
         def take(record: b.Record, now: float) -> b.Decision | None:
-            name = current_step(record.state, record.plan)
-            if name is not None and not catalog.knows(step := record.plan.steps[name]):
+            step = next_code(record.state, record.plan)
+            if step is not None and not catalog.knows(step):
                 met.append(step)
                 return None
-            return decide.take_up(record, now, me)
+            decision = decide.take_up(record, now, me)
+            step = next_code(decision.state, record.plan)
+            if step is not None and is_owned(decision.state) and not catalog.knows(step):
+                met.append(step)
+                return decide.held_back(record.plan, record.state, decision, to_datetime(now))
+            return decision
 
         due = b.Due(frozenset(catalog.refused))
         swept = await self._sweep(due, limit, take, self._room.member.id)

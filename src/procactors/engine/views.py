@@ -69,7 +69,8 @@ def info_of(record: Record) -> ProcessInfo:
 
 def _error_in(record: Record) -> ErrorInfo | None:
     state = record.state
-    has_error = state.status in {S.FAILED, S.TIMED_OUT} or state.failures or state.status is S.SLEEPING
+    waits_for_retry = state.status is S.SLEEPING and not state.in_step
+    has_error = state.status in {S.FAILED, S.TIMED_OUT} or state.failures or waits_for_retry
     if record.error_body is None or not has_error:
         return None
     event = e.decode_body(record.error_body, record.pid, state.error_seq, 0)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from procactors.errors import InvalidDefinitionError
+from procactors.model.sleep import Sleep
 from procactors.model.spec import Spec, spec_of, steps_from
 from procactors.model.step import Step, check_seconds
 from procactors.model.text import problem_of
@@ -59,8 +60,8 @@ class Process:
 
         Args:
             name: Any text.
-            steps: A mapping of step name to function, class, reference or `Step`; or a sequence of
-                `Step`s and functions, which are then named by their `__name__`.
+            steps: A mapping of step name to function, class, reference, `Sleep` or `Step`; or a sequence
+                of `Step`s, `Sleep`s and functions, which are then named by their `__name__` (`sleep`).
             timeout: Seconds of work, > 0. Queueing, interruption and sleep don't count. None: no limit.
             env: Additional environment variables for steps with executor="process".
             argv: Additional arguments for steps with executor="process".
@@ -194,6 +195,8 @@ def _from_item(process: str, name: str, value: Any) -> Step:
 
 
 def _from_call(process: str, value: Any) -> Step:
+    if isinstance(value, Sleep):
+        return Step("sleep", value)
     name = getattr(value, "__name__", None)
     if not callable(value) or not isinstance(name, str):
         raise InvalidDefinitionError(

@@ -75,6 +75,7 @@ class StepFinished(_StepEvent, frozen=True, kw_only=True):
     """The checkpoint: the step is over for good, and this is its output."""
 
     output: Any = None
+    payload_seq: int = 0
 
 
 class StepFailed(_StepEvent, frozen=True, kw_only=True):
@@ -251,7 +252,11 @@ class _Tagged(msgspec.Struct):
 
 _tag_of = msgspec.json.Decoder(_Tagged).decode
 _KNOWN = frozenset(kind.__name__ for kind in EVENT_CLASSES)
-_PAYLOAD_FIELDS: dict[Any, str] = {ProcessInterrupted: "data", ProcessFinished: "output"}
+_PAYLOAD_FIELDS: dict[Any, str] = {
+    StepFinished: "output",
+    ProcessInterrupted: "data",
+    ProcessFinished: "output",
+}
 
 
 def encode_body(event: ProcessEvent) -> bytes:
@@ -259,7 +264,7 @@ def encode_body(event: ProcessEvent) -> bytes:
 
     A payload that another event of the process holds already is not stored again.
     """
-    if isinstance(event, ProcessInterrupted | ProcessFinished) and event.payload_seq:
+    if getattr(event, "payload_seq", 0):
         event = msgspec.structs.replace(event, **{_PAYLOAD_FIELDS[type(event)]: None})
     return _encode(event)
 

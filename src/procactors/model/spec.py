@@ -12,6 +12,7 @@ import msgspec
 
 from procactors.errors import InvalidDefinitionError
 from procactors.model.retry import Retry
+from procactors.model.sleep import Sleep
 from procactors.model.step import Step
 
 _TIMEOUT_S = 60.0
@@ -70,7 +71,9 @@ def steps_from(spec: Spec) -> dict[str, Step]:
 
 
 def step_from(name: str, fields: Any) -> Step:
-    """Return the step of that name; a bare text stands for its `call`."""
+    """Return the step of that name; a bare text stands for its `call`, `{"sleep": ...}` for a pause."""
+    if isinstance(fields, Mapping) and "sleep" in fields:
+        return _pause_from(name, fields)
     if isinstance(fields, str):
         fields = {"call": fields}
     if isinstance(fields, Mapping) and "call" not in fields:
@@ -87,8 +90,22 @@ def step_from(name: str, fields: Any) -> Step:
     return Step(name, values.pop("call"), **values)
 
 
+def _pause_from(name: str, fields: Mapping[str, Any]) -> Step:
+    if len(fields) > 1:
+        other = next(field for field in fields if field != "sleep")
+        raise InvalidDefinitionError(
+            f"step {name!r}, field {other!r}: makes no sense beside 'sleep', which calls nothing", step=name
+        )
+    try:
+        return Step(name, Sleep.from_spec(fields["sleep"]))
+    except InvalidDefinitionError as error:
+        raise InvalidDefinitionError(f"step {name!r}, field 'sleep': {error}", step=name) from None
+
+
 def spec_of(step: Step) -> dict[str, Any]:
     """Return a step as plain data; defaults are left out."""
+    if isinstance(step.call, Sleep):
+        return {"sleep": step.call.to_spec()}
     spec: dict[str, Any] = {"call": step.reference}
     for field in StepSpec.__struct_fields__[1:]:
         value = getattr(step, field)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
     from procactors.model.rules.changes import Rules
+    from procactors.model.step import Step
 
 
 class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -89,6 +90,11 @@ def apply(state: ProcessState | None, event: ProcessEvent, plan: Process) -> Pro
     return _replace(state, seq=state.seq + 1, **fold(state, event, plan))
 
 
+def is_owned(state: ProcessState) -> bool:
+    """Tell whether a manager has to see to it now; else it is free, or has ended."""
+    return state.status in _OWNED
+
+
 def fold(events: Iterable[ProcessEvent], plan: Process) -> ProcessState:
     """Return the state that a whole history leads to."""
     state: ProcessState | None = None
@@ -100,6 +106,8 @@ def fold(events: Iterable[ProcessEvent], plan: Process) -> ProcessState:
 
 
 _replace = msgspec.structs.replace
+
+_OWNED = frozenset({S.RUNNING, S.CANCELLING})
 
 _RULES: Rules = {
     **taking.RULES,
@@ -116,7 +124,13 @@ def current_step(state: ProcessState, plan: Process) -> str | None:
     return names[state.index] if state.index < len(names) else None
 
 
+def next_code(state: ProcessState, plan: Process) -> Step | None:
+    """Return the step whose code has to be run by who takes the process up; None if there is none."""
+    name = current_step(state, plan)
+    return None if name is None or plan.steps[name].is_pause else plan.steps[name]
+
+
 def next_call(state: ProcessState, plan: Process) -> str | None:
-    """Return what the current or next step needs to be run; None if none is left."""
-    step = current_step(state, plan)
-    return None if step is None else plan.steps[step].needs
+    """Return what that code needs to be run; None if there is none."""
+    step = next_code(state, plan)
+    return None if step is None else step.needs

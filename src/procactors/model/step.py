@@ -12,11 +12,10 @@ from procactors.errors import InvalidDataError, InvalidDefinitionError
 from procactors.model import reference
 from procactors.model.payload import decode, encode
 from procactors.model.retry import Retry
+from procactors.model.sleep import LONGEST_S, Sleep
 from procactors.model.text import problem_of, shown
 
 EXECUTORS = ("loop", "thread", "process")
-LONGEST_S = 1e10
-"""The longest wait (seconds, 300 years): what is longer leads out of the calendar."""
 _ARGUMENTS_BYTES = 1_048_576
 _NICE_MAX = 19
 
@@ -31,7 +30,7 @@ class Step(_Named, frozen=True, kw_only=True):
 
     Attributes:
         name: Unique within its process; by it a process resumes after a deploy.
-        call: A function or class of a module, or a reference to one ("module:qualname").
+        call: A function or class of a module, or a reference to one ("module:qualname"); or a `Sleep`.
         args: Positional arguments; JSON-able. For a class or factory they build the object, for a
             function they follow `data` and `ctx`.
         kwargs: Keyword arguments; JSON-able.
@@ -70,6 +69,9 @@ class Step(_Named, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check every field and bring it into its one form."""
         self._check_name()
+        if self.is_pause:
+            self._check_pause()
+            return
         _check_call(self.name, "call", self.call)
         for field in ("args", "services", "optional_services"):
             self._set(field, self._sequence(field))
@@ -108,6 +110,13 @@ class Step(_Named, frozen=True, kw_only=True):
         if problem or not self.name.strip():
             raise InvalidDefinitionError(f"a step's name {problem or 'must not be empty'}")
 
+    def _check_pause(self) -> None:
+        """A pause calls nothing, so that nothing can be said about how."""
+        plain = Step(self.name, _check_call)
+        for field in self.__struct_fields__:
+            if field != "call" and getattr(self, field) != getattr(plain, field):
+                raise self._problem(field)("makes no sense for a Sleep, which calls nothing")
+
     def _sequence(self, field: str) -> tuple[Any, ...]:
         value = getattr(self, field)
         if isinstance(value, str) or not isinstance(value, Sequence):
@@ -124,6 +133,11 @@ class Step(_Named, frozen=True, kw_only=True):
         passed = [*self.kwargs, *self.services, *self.optional_services]
         if len(set(passed)) != len(passed):
             raise self._problem("services")("and kwargs pass the same name twice")
+
+    @property
+    def is_pause(self) -> bool:
+        """Whether it is nothing but a pause."""
+        return isinstance(self.call, Sleep)
 
     @property
     def needs(self) -> str:
@@ -147,7 +161,9 @@ class Step(_Named, frozen=True, kw_only=True):
 
     @property
     def reference(self) -> str:
-        """How the step's code is found again: "module:qualname", or its stable name."""
+        """How the step's code is found again: "module:qualname", or its stable name; "" if it has none."""
+        if self.is_pause:
+            return ""
         return self.call if isinstance(self.call, str) else reference.register(self.call)
 
 

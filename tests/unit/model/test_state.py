@@ -13,7 +13,8 @@ from procactors._clock import to_datetime
 from procactors.errors import ErrorInfo, InvalidStateError
 from procactors.model import event as e
 from procactors.model.definition import Process
-from procactors.model.state import ProcessState, apply, current_step, fold
+from procactors.model.sleep import Sleep
+from procactors.model.state import ProcessState, apply, current_step, fold, is_owned, next_call
 from procactors.model.status import ENDED, ProcessStatus
 
 S = ProcessStatus
@@ -147,6 +148,27 @@ def test_sleep_does_not_count():
     state = folded(queued(), e.ProcessSleeping(at=at(), due_at=at(1000)))
     assert (state.status, state.due_at) == (S.SLEEPING, START + 1000)
     assert apply(state, e.ProcessStarted(at=at(1000)), PLAN).deadline_at == START + 1100
+
+
+def test_a_pause_is_slept_in_and_its_output_is_its_input():
+    plan = Process("p", {"first": first, "nap": Sleep(1000), "second": second}, timeout=100)
+    state = folded(
+        *running(),
+        e.StepFinished(at=at(10), step="first", output={"x": 1}),
+        e.StepStarted(at=at(10), step="nap"),
+        e.ProcessSleeping(at=at(10), step="nap", due_at=at(1010)),
+        plan=plan,
+    )
+    assert (state.status, state.due_at, state.remaining_s) == (S.SLEEPING, START + 1010, 90)
+    assert (current_step(state, plan), next_call(state, plan), is_owned(state)) == ("nap", None, False)
+    state = apply(state, e.ProcessResumed(at=at(1010)), plan)
+    state = apply(state, e.StepFinished(at=at(1010), step="nap", payload_seq=state.data_seq), plan)
+    assert (current_step(state, plan), state.data_seq, state.deadline_at) == ("second", 4, START + 1100)
+
+
+def test_a_step_that_does_something_may_not_be_slept_in():
+    with pytest.raises(InvalidStateError, match="a step is running"):
+        folded(*running(), e.ProcessSleeping(at=at(), step="first", due_at=at(10)))
 
 
 def test_blocked_process_stays_due_and_its_time_stands_still():

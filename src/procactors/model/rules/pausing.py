@@ -26,8 +26,10 @@ def _proceeded(state: ProcessState, event: e.ProcessProceeded, plan: Process) ->
     return {**changes, "data_seq": state.seq + 1, "interrupt_seq": 0}
 
 
-def _sleeping(state: ProcessState, event: e.ProcessSleeping, _plan: Process) -> Changes:
-    require(not state.in_step, "a step is running")
+def _sleeping(state: ProcessState, event: e.ProcessSleeping, plan: Process) -> Changes:
+    """It sleeps between two steps, or in one that is nothing but a pause."""
+    if state.in_step:
+        require(plan.steps[plan.names[state.index]].is_pause, "a step is running")
     changes = set_aside(state, event, S.SLEEPING)
     return {**changes, "due_at": event.due_at.timestamp()}
 

@@ -26,7 +26,7 @@ def _step_started(state: ProcessState, event: e.StepStarted, plan: Process) -> C
 
 def _step_finished(state: ProcessState, event: e.StepFinished, plan: Process) -> Changes:
     require_running(state, event.step, plan)
-    return {"index": state.index + 1, "data_seq": state.seq + 1, **FRESH_STEP}
+    return {"index": state.index + 1, "data_seq": event.payload_seq or state.seq + 1, **FRESH_STEP}
 
 
 def _step_failed(state: ProcessState, event: e.StepFailed, plan: Process) -> Changes:
