@@ -55,7 +55,6 @@ class Catalog:
                 raise StepNotResolvableError(f"step {step.name!r}: {error}", step=step.name) from error
             has_learnt |= self.refused.pop(step.needs, None) is not None
         return has_learnt
-        return has_learnt
 
     def can_run(self, step: Step) -> bool:
         """Tell whether the step can be prepared here; if not, what it needs is noted in `refused`."""
