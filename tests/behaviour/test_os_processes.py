@@ -19,8 +19,10 @@ from procactors import (
     ProcessTimedOutError,
     Retry,
     Step,
+    run_steps,
     step,
 )
+from procactors.testing import manager
 from tests.behaviour import process_steps as steps
 from tests.behaviour.history import history, kinds, until, until_status, until_true
 from tests.behaviour.steps import echo
@@ -182,6 +184,41 @@ async def test_an_interrupt_of_a_worker_checks_its_answer(managers):
         assert "yes" in (await handle.info()).interrupt.schema["$defs"]["Decision"]["properties"]
         await handle.proceed({"yes": True})
         assert await handle.result() == {"n": 1, "yes": True}
+
+
+async def test_a_step_in_place_runs_in_a_worker_too(managers):
+    seen = await run_steps([in_worker(steps.whoami)])
+    assert seen["os_pid"] != os.getpid()
+    await until_dead(seen["os_pid"])
+
+
+async def test_a_failure_in_place_is_told_as_ever(managers):
+    with pytest.raises(ProcessFailedError) as caught:
+        await run_steps([in_worker(steps.segfault)])
+    assert caught.value.error.signal == "SIGSEGV"
+
+
+async def test_virtual_time_waits_for_a_worker(managers):
+    async with manager() as m:
+        handle = await start(m, steps.stable, {"n": 1}, timeout=0.001)
+        assert await handle.result() == {"n": 2}
+
+
+async def test_virtual_time_does_not_wait_for_a_deaf_step_to_die(managers, tmp_path):
+    async with manager() as m:
+        handle = await start(m, steps.deaf, {"note": str(tmp_path / "note")})
+        assert await handle.cancel()
+        with pytest.raises(ProcessCancelledError):
+            await handle.result()
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+async def test_workers_serve_uvloop_too(managers, tmp_path, anyio_backend):
+    async with managers() as m:
+        assert await result(m, steps.stable, {"n": 1}) == {"n": 2}
+        assert (await failure(m, steps.segfault)).signal == "SIGSEGV"
+        error = await failure(m, steps.beat_and_wait, heartbeat=0.4)
+        assert error.signal == "SIGTERM"
 
 
 # Environment, arguments, limits.
