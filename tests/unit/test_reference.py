@@ -1,0 +1,79 @@
+"""The reference pages are complete: every error, event, option, status and column, and no other."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import get_args
+
+from procactors import ManagerOptions, ProcessEvent, ProcessStatus, StepStatus, errors
+from procactors.stores._migrate import migrations
+
+PAGES = Path(__file__).parents[2] / "docs" / "reference"
+MACHINE_DEPENDENT = {"workers"}
+
+
+def rows(page):
+    """Return the cells of each row of a page's tables, without heads."""
+    text = (PAGES / page).read_text("utf-8")
+    lines = re.findall(r"^\| (.*?) \|$", text, re.MULTILINE)
+    return [
+        [cell.strip() for cell in re.split(r" \|(?: |$)", line)] for line in lines if line.startswith("`")
+    ]
+
+
+def words(cell):
+    return re.findall(r"`(\w+)`", cell)
+
+
+def test_every_error_has_a_row():
+    raised = {
+        n for n, thing in vars(errors).items() if inspect.isclass(thing) and issubclass(thing, Exception)
+    }
+    assert sorted(word for row in rows("errors.md") for word in words(row[0])) == sorted(
+        raised - {"ProcactorsError"}
+    )
+
+
+def test_every_event_has_a_row_with_its_fields():
+    shared = {"pid", "seq", "position", "at"}
+    fields = {
+        kind.__name__: [field for field in kind.__struct_fields__ if field not in shared]
+        for kind in get_args(ProcessEvent)
+    }
+    said = {words(row[0])[0]: words(row[1]) for row in rows("events.md") if words(row[0])[0] not in shared}
+    assert said == fields
+
+
+def test_every_status_has_a_row():
+    said = [words(row[0])[0] for row in rows("statuses.md")]
+    assert said == [*ProcessStatus, *StepStatus]
+
+
+def test_every_option_has_a_row_with_its_default():
+    said = {words(row[0])[0]: row[1] for row in rows("options.md")}
+    options = ManagerOptions()
+    assert set(said) == set(options.__struct_fields__)
+    for name in set(said) - MACHINE_DEPENDENT:
+        assert said[name] == f"{getattr(options, name)}", name
+
+
+def test_every_column_has_a_row():
+    text = "\n".join(text for _, text in migrations("sqlite"))
+    columns = {
+        table: re.findall(r"^    (\w+)", body, re.MULTILINE)
+        for table, body in re.findall(r"CREATE TABLE (\w+) \((.*?)\n\)", text, re.DOTALL)
+    }
+    sections = re.split(r"^## (\w+)$", (PAGES / "sql-schema.md").read_text("utf-8"), flags=re.MULTILINE)
+    said = dict(zip(sections[1::2], sections[2::2], strict=True))
+    for table, names in columns.items():
+        cells = re.findall(r"^\| (`[^|]*) \|", said[table], re.MULTILINE)
+        assert sorted(name for cell in cells for name in words(cell)) == sorted(names), table
+
+
+def test_links_between_pages_lead_somewhere():
+    root = PAGES.parents[1]
+    for page in [*root.glob("*.md"), *root.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
