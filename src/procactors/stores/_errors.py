@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from procactors.errors import InvalidStoreError, StoreUnavailableError
+from procactors.errors import InvalidDataError, InvalidStoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +16,17 @@ _NOT_A_DATABASE = ("file is not a database", "malformed", "unsupported file form
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Turn what sqlite3 raises into StoreUnavailableError or InvalidStoreError, naming the database."""
+    """Turn what sqlite3 raises into an error that says whether trying again can help, and where.
+
+    Raises:
+        StoreUnavailableError: It may help.
+        InvalidStoreError: The database can't be used.
+        InvalidDataError: What was to be written can't be kept.
+    """
     try:
         yield
+    except (sqlite3.IntegrityError, sqlite3.DataError) as error:
+        raise InvalidDataError(f"{where} can't keep what was to be written: {error}") from error
     except sqlite3.Error as error:
         text = str(error)
         if any(sign in text for sign in _NOT_A_DATABASE):
