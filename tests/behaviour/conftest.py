@@ -16,7 +16,7 @@ from procactors.stores import open_store
 from procactors.testing import VirtualClock, manager
 from tests.behaviour.steps import Probe
 
-STUCK_S = 60  # real seconds; the slowest test takes 2 on an idle machine
+STUCK_S = 15  # real seconds; the slowest test takes 2 on an idle machine
 
 
 class World:

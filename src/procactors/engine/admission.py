@@ -1,10 +1,16 @@
-"""Who may start now. Pure."""
+"""Who may start now: the slots of one manager. Pure."""
 
 from __future__ import annotations
 
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from procactors.actors import ReplySlot
+
 
 class Admission:
-    """The slots of one manager.
+    """The slots, and who stands in line for one.
 
     Attributes:
         has_waiting: Whether something may be waiting in the store for a slot; a new process goes behind it.
@@ -15,26 +21,66 @@ class Admission:
         self.max_running = max_running
         self.has_waiting = True
         self._has_news = False
+        self._claiming = 0
+        self._without_slot: set[str] = set()
+        self._returning: deque[tuple[str, ReplySlot[Any]]] = deque()
 
     def free(self, running: int) -> int:
-        """Return how many slots are free."""
-        return max(0, self.max_running - running)
+        """Return how many slots are free, of `running` processes some being without one."""
+        busy = running - len(self._without_slot) + self._claiming
+        return max(0, self.max_running - busy)
 
     def admits(self, running: int) -> bool:
         """Tell whether a new process may run at once; if not, it will wait in the store."""
-        if self.free(running) and not self.has_waiting:
+        if self.free(running) and not self.has_waiting and not self._returning:
             return True
         self.has_waiting = True
         return False
+
+    # The queue in the store.
 
     def note_queued(self) -> None:
         """Learn that a process was queued."""
         self.has_waiting = self._has_news = True
 
-    def begin_claim(self) -> None:
-        """Note what is learnt from now on: a claim need not have seen it."""
+    def begin_claim(self, running: int) -> int:
+        """Return how many to claim: all free slots, which are kept for them until the claim is back."""
         self._has_news = False
+        self._claiming = self.free(running)
+        return self._claiming
+
+    def end_claim(self) -> None:
+        """Give up the slots that were kept for a claim."""
+        self._claiming = 0
 
     def note_claim(self, asked: int, got: int) -> None:
         """Learn from a claim: fewer than asked for means that nothing that it has seen waits any more."""
         self.has_waiting = got >= asked or self._has_news
+
+    # Those who wait for their children.
+
+    @property
+    def has_waiting_parents(self) -> bool:
+        """Whether a process waits for its children, and will want a slot again."""
+        return bool(self._without_slot)
+
+    def give_back(self, pid: str) -> None:
+        """Note that a running process needs no slot for a while."""
+        self._without_slot.add(pid)
+
+    def stand_in_line(self, pid: str, reply: ReplySlot[Any]) -> None:
+        """Note that it wants one again, before anything that is queued."""
+        self._returning.append((pid, reply))
+
+    def next_to_return(self, running: int) -> ReplySlot[Any] | None:
+        """Give a free slot to who has waited longest for its return; None if there is no slot or nobody."""
+        while self._returning and self.free(running):
+            pid, reply = self._returning.popleft()
+            if not reply.is_given_up and pid in self._without_slot:
+                self._without_slot.discard(pid)
+                return reply
+        return None
+
+    def forget(self, pid: str) -> None:
+        """Note that a process runs here no more."""
+        self._without_slot.discard(pid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from procactors.engine.children import Children
     from procactors.engine.room import Room
     from procactors.executors._executor import Executor
     from procactors.executors.call import PreparedStep
@@ -29,12 +30,24 @@ if TYPE_CHECKING:
 _log = logging.getLogger("procactors.engine")
 
 
+class AttemptHost(Protocol):
+    """Who makes attempts: the actor of the process."""
+
+    def keep_progress(self, progress: StepProgressed) -> None:
+        """Store what the step says of its progress."""
+        ...
+
+    def children(self) -> Children:
+        """Return where the running attempt's children are kept."""
+        ...
+
+
 class Attempt:
     """Runs once."""
 
     __slots__ = (
-        "_executor", "_loop_thread", "_newest", "_on_progress", "_room", "_scope", "_sent_at", "attempt",
-        "beaten_at", "ending", "is_cut", "is_over", "on_begun", "pid", "plan", "seq", "step",
+        "_executor", "_host", "_loop_thread", "_newest", "_room", "_scope", "_sent_at", "attempt",
+        "beaten_at", "ending", "is_cut", "is_over", "last_seq", "on_begun", "pid", "plan", "seq", "step",
     )  # fmt: skip
 
     def __init__(
@@ -44,7 +57,7 @@ class Attempt:
         plan: Process,
         state: ProcessState,
         scope: anyio.CancelScope,
-        on_progress: Callable[[StepProgressed], None],
+        host: AttemptHost,
     ) -> None:
         """Make the attempt that `state` says has begun.
 
@@ -52,7 +65,7 @@ class Attempt:
         running a small step.
         """
         self._room = room
-        self._on_progress = on_progress
+        self._host = host
         self._scope = scope
         self._newest: StepProgressed | None = None
         self._sent_at = float("-inf")
@@ -62,7 +75,7 @@ class Attempt:
         self.plan = plan
         self.step = plan.steps[plan.names[state.index]]
         self.attempt = state.attempt
-        self.seq = state.seq
+        self.seq = self.last_seq = state.seq
         self.beaten_at = room.clock.monotonic()
         self.on_begun: Callable[[], None] | None = None
         """Called when code that had to wait for its place begins."""
@@ -128,6 +141,20 @@ class Attempt:
             )
             self._room.observer.thread_abandoned(self.pid, self.step.name)
 
+    # Children.
+
+    def children(self) -> Children:
+        """Return where this attempt's children are kept.
+
+        Raises:
+            RuntimeError: This is not the event loop of the manager.
+        """
+        if threading.get_ident() != self._loop_thread:
+            raise RuntimeError(
+                f"step {self.step.name!r} runs in a thread: only an async step can run other processes"
+            )
+        return self._host.children()
+
     # What the step says, from any thread.
 
     def beat(self) -> None:
@@ -139,7 +166,13 @@ class Attempt:
         self.beat()
         at = to_datetime(self._room.clock.wall())
         newest = StepProgressed(
-            at=at, seq=self.seq, step=self.step.name, attempt=self.attempt, done=done, total=total, text=text
+            at=at,
+            seq=self.last_seq,
+            step=self.step.name,
+            attempt=self.attempt,
+            done=done,
+            total=total,
+            text=text,
         )
         waits = self._newest is not None
         self._newest = newest
@@ -161,7 +194,7 @@ class Attempt:
         newest, self._newest = self._newest, None
         if newest is not None and not self.is_over:
             self._sent_at = self._room.clock.monotonic()
-            self._on_progress(newest)
+            self._host.keep_progress(newest)
 
 
 def _is_in_task() -> bool:

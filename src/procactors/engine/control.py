@@ -49,6 +49,8 @@ async def change(room: Room, pid: str, decision: b.Decide, command: tuple[str, b
         raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
     if type(outcome) is b.Written:
         room.look_again()
+        if outcome.state.ended_at:
+            room.look_for_bereaved()
     return outcome
 
 

@@ -28,6 +28,8 @@ class Deadlines:
         """Watch over the process's own deadline, an instant of the store's clock."""
         if deadline_at is not None:
             self._watch(PROCESS, self._room.monotonic(deadline_at), 0)
+        elif self._has_any:
+            self._forget(PROCESS)
 
     def watch_step(self, attempt: Attempt) -> None:
         """Watch over the time and the heartbeats of an attempt that begins now, or when it gets its place."""

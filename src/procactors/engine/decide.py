@@ -245,6 +245,19 @@ def retry(record: Record, now: float) -> Decision:
     return advance(record.plan, record.state, e.ProcessRetried(at=to_datetime(now), step=step))
 
 
+def revive(reason: str) -> Callable[[Record, float], Decision | None]:
+    """Decide to let a child go on that failed, or was cancelled for `reason` when its parent ended."""
+
+    def decide(record: Record, now: float) -> Decision | None:
+        state, step = record.state, current_step(record.state, record.plan)
+        if state.status is not S.CANCELLED or state.reason != reason or step is None:
+            return retry(record, now)
+        back = e.ProcessRewound(at=to_datetime(now), step=step, data_seq=state.data_seq)
+        return advance(record.plan, state, back)
+
+    return decide
+
+
 def proceeded(
     plan: Process, state: ProcessState, data: msgspec.Raw, at: datetime, *, by_timeout: bool = False
 ) -> Decision:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from procactors.executors._executor import Ending
+    from procactors.executors._executor import ChildRuns, Ending
     from procactors.model.definition import Steps
     from procactors.model.step import Step
 
@@ -118,6 +118,10 @@ class _Nobody:
 
     def ended(self, ending: Ending) -> None:
         """Ignore it."""
+
+    def children(self) -> ChildRuns:
+        """Refuse: there is no process that could have children."""
+        raise InvalidDefinitionError("ctx.run and ctx.gather need a process; run_steps has none")
 
     def progressed(self, done: float, total: float | None, text: str) -> None:
         """Ignore progress."""

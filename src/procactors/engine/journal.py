@@ -29,20 +29,14 @@ class Journal:
 
     Attributes:
         state: What the process's events fold into, as of the last commit.
+        process: The store's number of it.
         is_over: True once the process is over, or free, or another manager's.
     """
 
     __slots__ = (
-        "_announced",
-        "_epoch",
-        "_pid",
-        "_plan",
-        "_priority",
-        "_process",
-        "_room",
-        "is_over",
+        "_announced", "_epoch", "_in_step", "_pid", "_plan", "_priority", "_room", "is_over", "process",
         "state",
-    )
+    )  # fmt: skip
 
     def __init__(self, room: Room, pid: str, plan: Process, priority: int) -> None:
         """Begin for a process that is still to be stored; see `open`."""
@@ -50,15 +44,16 @@ class Journal:
         self._pid = pid
         self._plan = plan
         self._priority = priority
-        self._process = 0
+        self.process = 0
         self._epoch = 0
         self._announced: anyio.Event | None = None
+        self._in_step: anyio.Lock | None = None
         self.state: ProcessState
         self.is_over = False
 
     def open(self, process: int, epoch: int, state: ProcessState) -> None:
         """Take up a process that is stored under the number `process`, and owned under `epoch`."""
-        self._process, self._epoch, self.state = process, epoch, state
+        self.process, self._epoch, self.state = process, epoch, state
 
     async def commit(self, decision: b.Decision, commands: tuple[b.Command, ...] = ()) -> None:
         """Commit a decision, or what it becomes if somebody has wanted something else before.
@@ -84,7 +79,7 @@ class Journal:
     def _append(self, decision: b.Decision, commands: tuple[b.Command, ...]) -> b.Append:
         stays = is_owned(decision.state)
         return b.Append(
-            process=self._process,
+            process=self.process,
             pid=self._pid,
             epoch=self._epoch,
             decision=decision,
@@ -122,18 +117,34 @@ class Journal:
         reason = _reason_in(commands)
         assert reason is not None
         try:
-            requested = e.ProcessCancelRequested(at=self._room.at(), reason=reason)
-            decision = decide.advance(self._plan, self.state, requested)
-            append = self._append(decision, commands)
-            outcome = await self._room.persistence.ask(Write(append), timeout=None)
-            if type(outcome) is b.Written:
-                self.state = decision.state
+            await self.note(e.ProcessCancelRequested(at=self._room.at(), reason=reason), commands=commands)
+        except OwnershipLostError:
+            return  # the next commit will say so
         finally:
             done.set()
 
+    async def note(self, event: ProcessEvent, commands: tuple[b.Command, ...] = ()) -> b.Outcome:
+        """Commit an event in the middle of a step; `CommandsWaiting` if somebody wants something first.
+
+        Raises:
+            OwnershipLostError: Another manager owns the process now; nothing was written.
+            InvalidStateError: The state does not allow it, as it is being cancelled.
+        """
+        self._in_step = self._in_step or anyio.Lock()
+        with anyio.CancelScope(shield=True):
+            async with self._in_step:
+                decision = decide.advance(self._plan, self.state, event)
+                append = self._append(decision, commands)
+                outcome = await self._room.persistence.ask(Write(append), timeout=None)
+                if type(outcome) is b.Stale:
+                    raise self._lost(outcome)
+                if type(outcome) is b.Written:
+                    self.state = decision.state
+        return outcome
+
     def keep_progress(self, progress: e.StepProgressed) -> b.SaveProgress:
         """Return the operation that keeps a step's progress."""
-        return b.SaveProgress(self._process, self._epoch, progress.seq, e.encode_body(progress))
+        return b.SaveProgress(self.process, self._epoch, progress.seq, e.encode_body(progress))
 
 
 def _reason_in(commands: tuple[b.Command, ...]) -> str | None:

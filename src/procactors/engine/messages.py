@@ -51,6 +51,29 @@ class StoreChanged(Message, frozen=True):
     lane: ClassVar[str] = "signals"
 
 
+class GiveSlot(Message, frozen=True):
+    """This process waits for its children, and needs no slot meanwhile."""
+
+    lane: ClassVar[str] = "signals"
+    pid: str
+
+    def coalesce_key(self) -> Hashable:
+        """One per process."""
+        return self.pid
+
+
+class TakeSlot(Request[None], frozen=True):
+    """This process goes on. The reply comes when it has a slot again, before anything that is queued."""
+
+    pid: str
+
+
+class KeepSlot(Message, frozen=True):
+    """This process has stopped to wait without having asked for a slot: it has one all the same."""
+
+    pid: str
+
+
 class Deliver(Message, frozen=True):
     """Commands for processes that this manager may own."""
 

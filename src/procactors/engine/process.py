@@ -17,6 +17,7 @@ import msgspec
 from procactors.actors import Actor, Exit, Message, ReplySlot
 from procactors.engine import decide
 from procactors.engine.attempt import Attempt
+from procactors.engine.children import Children, Parent
 from procactors.engine.deadlines import Deadlines
 from procactors.engine.journal import Journal
 from procactors.engine.messages import (
@@ -24,6 +25,7 @@ from procactors.engine.messages import (
     PROCESS,
     Begin,
     CommandsArrived,
+    KeepSlot,
     Release,
     TimeUp,
     Write,
@@ -35,6 +37,7 @@ from procactors.executors._executor import NORMAL, Ending, Raised, Returned, Ste
 from procactors.executors.failure import failure_of
 from procactors.executors.output import output_of
 from procactors.model import event as e
+from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
@@ -49,8 +52,9 @@ class ProcessActor(Actor[Message]):
     """Runs one process, as its owner, from its last checkpoint on."""
 
     _deadlines: Deadlines
+    _begun_seq = 0
 
-    def __init__(self, room: Room, pid: str, plan: Process, priority: int) -> None:
+    def __init__(self, room: Room, pid: str, plan: Process, priority: int, depth: int) -> None:
         """Make the actor of a process; see `born`, `taken` and `successor`."""
         self.pid = pid
         self.cause: Message | None = None
@@ -64,13 +68,15 @@ class ProcessActor(Actor[Message]):
         self._data = msgspec.Raw(b"null")
         self._scope = anyio.CancelScope()
         self._attempt: Attempt | None = None
+        self._children: Children | None = None
+        self._depth = depth
         self._is_releasing = False
         self._ending = NORMAL
 
     @classmethod
     def born(cls, room: Room, insert: b.Insert, starter: ReplySlot[Any]) -> ProcessActor:
         """Return the actor of a process that is still to be stored; `starter` hears what came of it."""
-        actor = cls(room, insert.pid, insert.plan, insert.priority)
+        actor = cls(room, insert.pid, insert.plan, insert.priority, insert.depth)
         actor._insert = insert
         actor._starter = starter
         queued = insert.decision.events[0]
@@ -81,7 +87,7 @@ class ProcessActor(Actor[Message]):
     @classmethod
     def taken(cls, room: Room, record: b.Record, state: ProcessState, epoch: int) -> ProcessActor:
         """Return the actor of a stored process that this manager owns under `epoch`, a step begun."""
-        actor = cls(room, record.pid, record.plan, record.priority)
+        actor = cls(room, record.pid, record.plan, record.priority, record.depth)
         actor._journal.open(record.id, epoch, state)
         actor._data = record.data
         return actor
@@ -93,6 +99,16 @@ class ProcessActor(Actor[Message]):
         actor.cause = actor._first = cause  # noqa: SLF001 - its own class
         actor._ending = Ending(abandoned=True)  # noqa: SLF001 - its own class
         return actor
+
+    @property
+    def had_children(self) -> bool:
+        """Whether this manager has seen it start, or wait for, children."""
+        return self._children is not None
+
+    @property
+    def is_child(self) -> bool:
+        """Whether another process has started it."""
+        return self._depth > 0
 
     def describe(self) -> str | None:
         """Return which step runs now, for people. May be called from any thread."""
@@ -136,7 +152,7 @@ class ProcessActor(Actor[Message]):
     def _cuts(self, message: Message, attempt: Attempt) -> bool:
         match message:
             case Release(now):
-                return now
+                return now or self._is_waiting
             case CommandsArrived(commands):
                 return any(command.kind == "cancel" for command in commands)
             case TimeUp(kind, seq):
@@ -226,12 +242,15 @@ class ProcessActor(Actor[Message]):
     async def _run_step(self) -> tuple[StepOutcome, bool]:
         """Run the current step; return what came of it, and whether it was cut short."""
         attempt = self._attempt = Attempt(
-            self._room, self.pid, self._plan, self._journal.state, self._scope, self._keep_progress
+            self._room, self.pid, self._plan, self._journal.state, self._scope, self
         )
+        self._begun_seq = attempt.seq
         self._deadlines.watch_step(attempt)
         try:
             result = await attempt.run(self._data)
         finally:
+            if self._is_waiting:
+                self._room.supervisor.tell(KeepSlot(self.pid))
             self._attempt = None
             self._ending = attempt.ending
             self._deadlines.forget_step(attempt)
@@ -274,7 +293,7 @@ class ProcessActor(Actor[Message]):
         if kind == PROCESS:
             timed_out = decide.timed_out(self._plan, state, at, self._ending)
             await self._journal.commit(decide.advance(self._plan, state, timed_out))
-        elif state.in_step and seq == state.seq and self.cause is not None:
+        elif state.in_step and seq == self._begun_seq and self.cause is not None:
             step = self._plan.steps[self._plan.names[state.index]]
             failure = overdue(step, state.attempt, self._ending, is_heartbeat=kind == HEARTBEAT)
             draw = self._room.ids.random.random()
@@ -293,6 +312,36 @@ class ProcessActor(Actor[Message]):
     async def _release(self) -> None:
         await self._journal.commit(decide.released(self._plan, self._journal.state, self._room.at()))
 
-    def _keep_progress(self, progress: e.StepProgressed) -> None:
+    # Children.
+
+    @property
+    def _is_waiting(self) -> bool:
+        children = self._children
+        return children is not None and children.attempt is self._attempt and children.is_waiting
+
+    def children(self) -> Children:
+        """Return where the running attempt's children are kept."""
+        assert self._attempt is not None
+        if self._children is None or self._children.attempt is not self._attempt:
+            parent = Parent(self.pid, self._journal.process, self._depth, self._plan.timeout, self._note)
+            self._children = Children(self._room, parent, self._attempt)
+        return self._children
+
+    async def _note(self, event: e.ProcessEvent) -> None:
+        """Commit an event in the middle of a step; if somebody has cancelled the process, wait for that."""
+        attempt = self._attempt
+        outcome = None
+        if self._journal.state.status is not ProcessStatus.CANCELLING:
+            outcome = await self._journal.note(event)
+        if type(outcome) is b.CommandsWaiting:
+            self.ref.tell(CommandsArrived(outcome.commands))
+        if type(outcome) is not b.Written or attempt is None:
+            await anyio.sleep_forever()
+            return
+        attempt.last_seq = self._journal.state.seq
+        self._deadlines.watch_process(self._journal.state.deadline_at)
+
+    def keep_progress(self, progress: e.StepProgressed) -> None:
+        """Store what the running step says of its progress."""
         operation = self._journal.keep_progress(progress)
         self._room.persistence.tell(WriteProgress(self.pid, operation, progress))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from procactors._clock import to_datetime
-from procactors.engine.messages import Deliver, LookAgain, Queued, StoreChanged
+from procactors.engine.messages import Deliver, Errand, LookAgain, Queued, StoreChanged
 from procactors.observe import Observer
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ class Room:
         """Let the supervisor know that a process waits for a slot."""
         if self.runs:
             self.supervisor.tell(Queued())
+
+    def look_for_bereaved(self) -> None:
+        """Let the supervisor look for children whose parent has ended."""
+        if self.runs:
+            self.supervisor.tell(Errand("bereave"))
 
     def look_for_news(self) -> None:
         """Let the supervisor look for commands."""

@@ -25,17 +25,32 @@ _MOST_PRIORITY = 2**31 - 1
 _REPLACED = "replaced by a new process with the same key"
 
 
+class Kin(msgspec.Struct, frozen=True):
+    """What a child inherits.
+
+    Attributes:
+        parent: The store's number of the process that starts it.
+        identity: By which a repeated step finds it again; unique in the store.
+    """
+
+    parent_pid: str
+    parent: int
+    depth: int
+    identity: str
+
+
 class Order(msgspec.Struct, frozen=True):
     """What a user wants started; the fields are the parameters of `ProcessManager.start`."""
 
     process: Process
     data: Any
     key: str | None
-    on_conflict: str
-    key_scope: str
-    priority: int
-    delay: float | None
-    tags: tuple[str, ...]
+    on_conflict: str = "return"
+    key_scope: str = "kept"
+    priority: int = 0
+    delay: float | None = None
+    tags: tuple[str, ...] = ()
+    kin: Kin | None = None
 
     def check(self) -> None:
         """Raise InvalidDefinitionError if an argument is wrong."""
@@ -106,6 +121,13 @@ async def start(room: Room, order: Order) -> str | None:
     return pid
 
 
+async def start_child(room: Room, process: Process, data: Any, kin: Kin, key: str | None) -> str:
+    """Store a child, or find the one of that identity; return its pid."""
+    pid = await start(room, Order(process, data, key, kin=kin))
+    assert pid is not None
+    return pid
+
+
 async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Any:
     pid = room.ids.pid()
     queued = ProcessQueued(
@@ -116,6 +138,8 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
         key=order.key,
         tags=order.tags,
         priority=order.priority,
+        parent_pid=order.kin.parent_pid if order.kin else None,
+        depth=order.kin.depth if order.kin else 0,
     )
     if room.runs and not order.delay and order.on_conflict != "replace":
         decision = decide.start(plan, queued, room.name, None)
@@ -151,6 +175,9 @@ def _insert(order: Order, pid: str, plan: Process, decision: b.Decision, owner: 
         key_scope=order.key_scope,
         tags=order.tags,
         priority=order.priority,
+        parent=order.kin.parent if order.kin else None,
+        depth=order.kin.depth if order.kin else 0,
+        identity=order.kin.identity if order.kin else order.key,
         replaces=order.on_conflict == "replace",
         cancel=decide.cancel(_REPLACED),
     )

@@ -29,16 +29,20 @@ from procactors.actors import (
 )
 from procactors.engine import control
 from procactors.engine.admission import Admission
+from procactors.engine.children import cancel_bereaved
 from procactors.engine.messages import (
     CommandsArrived,
     Deliver,
     Drain,
     Errand,
+    GiveSlot,
+    KeepSlot,
     LookAgain,
     Queued,
     Release,
     Start,
     StoreChanged,
+    TakeSlot,
 )
 from procactors.engine.process import ProcessActor
 from procactors.engine.sweeps import Claim, Sweeps
@@ -55,6 +59,8 @@ _log = logging.getLogger("procactors.engine")
 
 _PREFIX = "process-"
 _RETRY_ERRAND_S = 1.0
+_PARENT_HEARS_S = 0.005
+"""Within this time a parent hears of its child's end, and takes the slot that has become free."""
 _LOOK_FOR_DEAD_S = 0.5
 """While there are others: one that was killed on this machine is taken over from in under a second."""
 
@@ -85,6 +91,7 @@ class SupervisorActor(Actor[Any]):
         self._is_draining = False
         self._drained: ReplySlot[Any] | None = None
         self._errands: dict[str, tuple[Callable[[], Awaitable[Any]], Callable[[Any], None]]] = {
+            "bereave": (lambda: cancel_bereaved(room), self._bereaved),
             "adopt": (self._sweeps.adopt, self._adopted),
             "claim": (self._claim, self._claimed),
             "news": (self._news, self._heard),
@@ -107,6 +114,18 @@ class SupervisorActor(Actor[Any]):
                 self._ended(name.removeprefix(_PREFIX), end)
             case TaskEnded(name, _, end):
                 self._came_back(name, end)
+            case Deliver(commands):
+                self._deliver(commands)
+            case GiveSlot() | TakeSlot() | KeepSlot():
+                self._move_slot(message)
+            case Drain(grace_s):
+                self._drain(grace_s)
+            case _:
+                self._look_around(message)
+
+    def _look_around(self, message: Queued | LookAgain | Errand | StoreChanged) -> None:
+        """Follow a hint that the store may hold something to do."""
+        match message:
             case Queued():
                 self._admission.note_queued()
                 self.ref.tell(LookAgain())
@@ -117,10 +136,6 @@ class SupervisorActor(Actor[Any]):
             case StoreChanged():
                 self._send("news")
                 self._expect_company()
-            case Deliver(commands):
-                self._deliver(commands)
-            case Drain(grace_s):
-                self._drain(grace_s)
 
     # Running processes.
 
@@ -132,6 +147,26 @@ class SupervisorActor(Actor[Any]):
             starter.send(None)
             return
         self._run(ProcessActor.born(self._room, message.insert, starter))
+
+    def _move_slot(self, message: GiveSlot | TakeSlot | KeepSlot) -> None:
+        """Let others have the slot of a process that waits for its children, until it wants it back."""
+        match message:
+            case GiveSlot(pid) if pid in self._running:
+                self._admission.give_back(pid)
+                self._let_return()
+                if self._admission.has_waiting:
+                    self.ref.tell(LookAgain())
+            case TakeSlot(pid):
+                reply = self.take_reply()
+                assert reply is not None
+                self._admission.stand_in_line(pid, reply)
+                self._let_return()
+            case KeepSlot(pid):
+                self._admission.forget(pid)
+
+    def _let_return(self) -> None:
+        while (reply := self._admission.next_to_return(len(self._running))) is not None:
+            reply.send(None)
 
     def _run(self, actor: ProcessActor) -> None:
         if actor.pid in self._running:
@@ -149,6 +184,9 @@ class SupervisorActor(Actor[Any]):
 
     def _ended(self, pid: str, end: Exit) -> None:
         _, actor = self._running.pop(pid)
+        self._admission.forget(pid)
+        if actor.had_children:
+            self._send("bereave")
         following = self._next.pop(pid, None)
         if following is not None:
             self._run(following)
@@ -160,11 +198,16 @@ class SupervisorActor(Actor[Any]):
             _log.error("the actor of process %s ended: %s; the process is taken up again", pid, end)
             self._mending += 1
             self.spawn(self._sweeps.recover_own, pid, f"its actor ended: {end}", name="recover")
-        self._after_end()
+        self._after_end(actor)
 
-    def _after_end(self) -> None:
+    def _after_end(self, actor: ProcessActor) -> None:
+        """A slot is free: it goes to who returns, and if nobody does in a moment, to what is queued."""
         if self._is_draining:
             self._finish_drain()
+            return
+        self._let_return()
+        if actor.is_child and self._admission.has_waiting_parents:
+            self.set_timer(f"slot of {actor.pid}", _PARENT_HEARS_S, LookAgain())
         elif self._admission.has_waiting:
             self.ref.tell(LookAgain())
 
@@ -209,6 +252,8 @@ class SupervisorActor(Actor[Any]):
 
     def _errand_ended(self, name: str, end: Exit) -> None:
         self._under_way.discard(name)
+        if name == "claim":
+            self._admission.end_claim()
         if isinstance(end, Normal):
             self._errands[name][1](end.value)
         else:
@@ -227,11 +272,11 @@ class SupervisorActor(Actor[Any]):
             self._send("moments")
 
     async def _claim(self) -> Claim:
-        self._admission.begin_claim()
-        return await self._sweeps.claim(self._admission.free(len(self._running)))
+        return await self._sweeps.claim(self._admission.begin_claim(len(self._running)))
 
     def _claimed(self, claim: Claim) -> None:
         self._admission.note_claim(claim.asked, len(claim.swept))
+        self._let_return()
         for swept in claim.swept:
             state = swept.written.state
             if is_owned(state):
@@ -253,6 +298,8 @@ class SupervisorActor(Actor[Any]):
         for command in news.commands:
             if command.owner is None:
                 self.spawn(control.obey_for_nobody, self._room, command, name="obey")
+        if news.is_bereaved:
+            self._send("bereave")
         if news.is_due:
             self._admission.has_waiting = True
             self._look()
@@ -268,10 +315,15 @@ class SupervisorActor(Actor[Any]):
             self._room.catalog.forget_refused()
             self._look()
 
+    def _bereaved(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
+        if has_more:
+            self._send("bereave")
+
     def _adopted(self, has_company: bool) -> None:  # noqa: FBT001 - the errand's result
         self._has_company = False
         if has_company:
             self._expect_company()
+        self._send("bereave")
         self._look()
 
     def _expect_company(self) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from procactors.executors.call import PreparedStep
     from procactors.executors.context import StepContext
     from procactors.model.definition import Process
@@ -83,6 +85,22 @@ class StepRun(Protocol):
 
     def ended(self, ending: Ending) -> None:
         """Take note of how the code ended that was cut short."""
+        ...
+
+    def children(self) -> ChildRuns:
+        """Return what starts children of the step's process, and waits for them."""
+        ...
+
+
+class ChildRuns(Protocol):
+    """Where `ctx.run` and `ctx.gather` go."""
+
+    async def run(self, process: Process, data: Any, key: str | None) -> Any:
+        """Start a child, or find it again, and return its output; raises how it ended."""
+        ...
+
+    async def gather(self, runs: Sequence[tuple[Any, ...]], limit: int | None = None) -> list[Any]:
+        """Run several side by side, at most `limit` at once."""
         ...
 
 

@@ -6,13 +6,14 @@ from contextvars import ContextVar
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from procactors.errors import InvalidDataError
+from procactors.errors import InvalidDataError, InvalidDefinitionError
 from procactors.model.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procactors.executors._executor import StepRun
+    from procactors.model.definition import Process
 
 _TEXT_CHARS = 1000
 """How much of the text of progress is kept."""
@@ -84,6 +85,48 @@ class StepContext:
                 attempt=self.attempt,
             )
         return number
+
+    async def run(self, process: Process, data: Any = None, key: str | None = None) -> Any:
+        """Run another process as a child of this one, and return its output.
+
+        The child is durable by itself: if this step is run again, after a crash or a failure, it finds its
+        child by the key (or the process's name) instead of starting another. A child that has failed goes on
+        from its failed step then. While the step waits, its process is `waiting`: it holds no slot, and its
+        timeout stands still. When this process ends, for whatever reason, children that are alive are
+        cancelled. Only for async steps on the event loop.
+
+        Args:
+            process: What to run.
+            data: Its input; JSON-able. None: `{}`.
+            key: Which child of this step it is. Needed if a step runs the same process twice.
+
+        Raises:
+            ProcessFailedError: The child failed.
+            ProcessTimedOutError: The child ran into its timeout.
+            ProcessCancelledError: The child was cancelled.
+            InvalidDefinitionError: The process nests too deep (options.max_depth), or is run for a second
+                time without a key.
+
+        Cancellation: safe; the child goes on until this process ends, and is found again by a repeated step.
+        """
+        return await self._run.children().run(process, data, key)
+
+    async def gather(self, *runs: tuple[Any, ...], limit: int | None = None) -> list[Any]:
+        """Run several processes as children, side by side, and return their outputs in order.
+
+        Args:
+            runs: A tuple each of the arguments of `run`: `(process, data, key)`.
+            limit: How many run at once, >= 1; None: all, as far as the manager has slots.
+
+        Raises:
+            ProcessFailedError: The first child that failed did so; the others go on until this process ends.
+                For other ends see `run`.
+
+        Cancellation: safe; see `run`.
+        """
+        if limit is not None and limit < 1:
+            raise InvalidDefinitionError(f"step {self.step!r}: limit must be 1 or more, not {limit!r}")
+        return await self._run.children().gather(runs, limit)
 
     def heartbeat(self) -> None:
         """Say that the step is alive; needed at least every `Step.heartbeat` seconds where that is set.

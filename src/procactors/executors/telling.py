@@ -14,7 +14,7 @@ from procactors.executors.context import StepContext
 if TYPE_CHECKING:
     import socket
 
-    from procactors.executors._executor import Ending
+    from procactors.executors._executor import ChildRuns, Ending
     from procactors.model.definition import Process
 
 _BEAT_EVERY_S = 0.02
@@ -75,6 +75,10 @@ class Telling:
     @property
     def plan(self) -> Process:
         """Not known in a worker."""
+        raise NotImplementedError
+
+    def children(self) -> ChildRuns:
+        """Not to be had in a worker; its context says so."""
         raise NotImplementedError
 
     def begun(self) -> None:

@@ -107,7 +107,7 @@ def fold(events: Iterable[ProcessEvent], plan: Process) -> ProcessState:
 
 _replace = msgspec.structs.replace
 
-_OWNED = frozenset({S.RUNNING, S.CANCELLING})
+_OWNED = frozenset({S.RUNNING, S.WAITING, S.CANCELLING})
 
 _RULES: Rules = {
     **taking.RULES,

@@ -102,6 +102,7 @@ class Insert(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         owner: The manager that runs it from the start; None: it is queued.
+        identity: What is unique in the store: the key, or what a child is found by; None: nothing is.
         replaces: A pid that has to give up the key for this one; this one then starts behind its end.
         cancel: How that one is cancelled, if it is alive and nobody owns it.
     """
@@ -116,6 +117,7 @@ class Insert(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     parent: int | None = None
     depth: int = 0
+    identity: str | None = None
     replaces: bool = False
     cancel: Decide | None = None
 

@@ -126,12 +126,13 @@ def next_moments(now: float) -> Talk[tuple[float | None, float | None, float | N
 def news(owner: int | None, passes_over: frozenset[str], now: float) -> Talk[News]:
     """Come to what waits for a manager."""
     due = yield One("is_due", (now + SLACK_S, sorted(passes_over)))
+    orphans = yield One("bereaved", (1,))
     rows = yield One("commands_for_owner", (owner,))
     commands = tuple(
         Command(number, process, kind, body.encode(), pid, owned_by)
         for number, process, pid, owned_by, kind, body in rows
     )
-    return News(commands, bool(due))
+    return News(commands, bool(due), bool(orphans))
 
 
 def command_outcome(command: int) -> Talk[str | None]:
@@ -143,3 +144,8 @@ def command_outcome(command: int) -> Talk[str | None]:
 def counts() -> Talk[dict[ProcessStatus, int]]:
     """Come to how many processes there are of each status."""
     return {ProcessStatus(status): count for status, count in (yield One("count_by_status"))}
+
+
+def bereaved(limit: int) -> Talk[list[str]]:
+    """Come to the pids of those alive whose parent is not."""
+    return [pid for (pid,) in (yield One("bereaved", (limit,)))]

@@ -53,10 +53,12 @@ class News(msgspec.Struct, frozen=True):
     Attributes:
         commands: What is wanted of its own processes, and of free ones.
         is_due: Whether a free process may be taken up.
+        is_bereaved: Whether `bereaved` has any.
     """
 
     commands: tuple[Command, ...]
     is_due: bool
+    is_bereaved: bool = False
 
 
 class Store(Protocol):
@@ -128,6 +130,10 @@ class Store(Protocol):
 
     async def command_outcome(self, command: int) -> str | None:
         """Return how a command was settled; None: not yet."""
+        ...
+
+    async def bereaved(self, limit: int) -> list[str]:
+        """Return the pids of processes that are alive, and whose parent is not; without a cancel waiting."""
         ...
 
     async def counts(self) -> dict[ProcessStatus, int]:

@@ -90,6 +90,10 @@ class TalkingStore(ABC):
         """Return how a command was settled."""
         return await self._read(_reading.command_outcome(command))
 
+    async def bereaved(self, limit: int) -> list[str]:
+        """Return those alive whose parent is not."""
+        return await self._read(_reading.bereaved(limit))
+
     async def counts(self) -> dict[ProcessStatus, int]:
         """Return how many processes there are of each status."""
         return await self._read(_reading.counts())

@@ -91,7 +91,7 @@ class Transaction:
     def _insert(self, operation: b.Insert, now: float) -> Talk[b.Outcome]:
         """Store a process with a key."""
         behind, replaced = None, None
-        holder = yield from self._key_holder(operation.key)
+        holder = yield from self._key_holder(operation.identity)
         if holder is not None and not operation.replaces:
             return b.KeyTaken(holder.pid)
         if holder is not None:
@@ -186,7 +186,7 @@ class Transaction:
 
 def _is_simple(operation: b.Operation) -> bool:
     """Tell whether it is a new process that nothing in the store can refuse."""
-    return type(operation) is b.Insert and operation.key is None
+    return type(operation) is b.Insert and operation.identity is None
 
 
 def _stale(appends: Sequence[b.Append]) -> Talk[dict[int, b.Outcome]]:

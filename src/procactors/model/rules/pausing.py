@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procactors.model import event as e
-from procactors.model.rules.changes import queued_anew, require, set_aside
+from procactors.model.rules.changes import queued_anew, require, require_current, set_aside
 from procactors.model.status import ProcessStatus as S
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ def _proceeded(state: ProcessState, event: e.ProcessProceeded, plan: Process) ->
     return {**changes, "data_seq": state.seq + 1, "interrupt_seq": 0}
 
 
+def _waiting(state: ProcessState, event: e.ProcessWaiting, plan: Process) -> Changes:
+    require(state.in_step, "no step is running")
+    require_current(state, event.step, plan)
+    return set_aside(state, event, S.WAITING)
+
+
 def _sleeping(state: ProcessState, event: e.ProcessSleeping, plan: Process) -> Changes:
     """It sleeps between two steps, or in one that is nothing but a pause."""
     if state.in_step:
@@ -42,6 +48,7 @@ def _blocked(state: ProcessState, event: e.ProcessBlocked, _plan: Process) -> Ch
 RULES: Rules = {
     e.ProcessInterrupted: ((S.RUNNING,), _interrupted),
     e.ProcessProceeded: ((S.INTERRUPTED,), _proceeded),
+    e.ProcessWaiting: ((S.RUNNING,), _waiting),
     e.ProcessSleeping: ((S.QUEUED, S.RUNNING), _sleeping),
     e.ProcessBlocked: ((S.QUEUED, S.SLEEPING), _blocked),
 }

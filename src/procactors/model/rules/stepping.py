@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from procactors.errors import InvalidStateError
 from procactors.model import event as e
-from procactors.model.rules.changes import FRESH_STEP, require, require_current, require_running
+from procactors.model.rules.changes import FRESH_STEP, require, require_current, require_running, taken_up
 from procactors.model.status import ProcessStatus as S
 
 if TYPE_CHECKING:
@@ -26,13 +26,20 @@ def _step_started(state: ProcessState, event: e.StepStarted, plan: Process) -> C
 
 def _step_finished(state: ProcessState, event: e.StepFinished, plan: Process) -> Changes:
     require_running(state, event.step, plan)
-    return {"index": state.index + 1, "data_seq": event.payload_seq or state.seq + 1, **FRESH_STEP}
+    back = _back_from_waiting(state, event)
+    return {**back, "index": state.index + 1, "data_seq": event.payload_seq or state.seq + 1, **FRESH_STEP}
 
 
 def _step_failed(state: ProcessState, event: e.StepFailed, plan: Process) -> Changes:
     require_running(state, event.step, plan)
     failures = state.failures + event.counts
-    return {"in_step": False, "failures": failures, "error_seq": state.seq + 1}
+    back = _back_from_waiting(state, event)
+    return {**back, "in_step": False, "failures": failures, "error_seq": state.seq + 1}
+
+
+def _back_from_waiting(state: ProcessState, event: Any) -> Changes:
+    """A step that ends waits for its children no more."""
+    return taken_up(state, event) if state.status is S.WAITING else {}
 
 
 def _retry_scheduled(state: ProcessState, event: e.StepRetryScheduled, plan: Process) -> Changes:
@@ -44,7 +51,7 @@ def _retry_scheduled(state: ProcessState, event: e.StepRetryScheduled, plan: Pro
 
 RULES: Rules = {
     e.StepStarted: ((S.RUNNING,), _step_started),
-    e.StepFinished: ((S.RUNNING, S.CANCELLING), _step_finished),
-    e.StepFailed: ((S.RUNNING, S.CANCELLING, S.QUEUED), _step_failed),
+    e.StepFinished: ((S.RUNNING, S.WAITING, S.CANCELLING), _step_finished),
+    e.StepFailed: ((S.RUNNING, S.WAITING, S.CANCELLING, S.QUEUED), _step_failed),
     e.StepRetryScheduled: ((S.RUNNING,), _retry_scheduled),
 }

@@ -212,3 +212,10 @@ DELETE FROM procactors_managers WHERE id IN (SELECT value FROM json_each(?));
 -- Processes whose owner has no row any more.
 SELECT id FROM procactors_processes WHERE owner IS NOT NULL
 AND owner NOT IN (SELECT id FROM procactors_managers) LIMIT ?;
+
+-- name: bereaved
+-- Processes that are alive although the process that started them is not, and whom nobody has cancelled yet.
+SELECT c.pid FROM procactors_processes c JOIN procactors_processes p ON p.id = c.parent
+WHERE c.parent IS NOT NULL AND c.ended_at IS NULL AND p.ended_at IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM procactors_commands m WHERE m.process = c.id AND m.kind = 'cancel')
+LIMIT ?;

@@ -1,0 +1,179 @@
+"""The children that one step starts and waits for: `ctx.run`, `ctx.gather`, processes as steps.
+
+A child is a process like any other, with a parent. Its identity is parent, step and key, never a count of
+calls, so a step that is run again finds the children of its former attempts: those that are finished give
+their output at once, those under way are waited for, those that failed go on from their failed step.
+
+While a step waits, its process is `waiting`: it holds no slot, and its time does not count. It takes the next
+free slot before anything that is queued, so no depth of nesting can bring a manager with one slot to a halt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import msgspec
+
+from procactors.engine import control, decide, starting, views
+from procactors.engine.messages import GiveSlot, TakeSlot
+from procactors.errors import ActorStoppedError, InvalidDefinitionError, InvalidStateError
+from procactors.model import event as e
+from procactors.model.event import ProcessEvent
+from procactors.model.status import ProcessStatus as S
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procactors.engine.attempt import Attempt
+    from procactors.engine.room import Room
+    from procactors.model.definition import Process
+
+PARENT_ENDED = "the process that started it has ended"
+
+
+class Parent(msgspec.Struct, frozen=True):
+    """Who starts children.
+
+    Attributes:
+        process: The store's number of it.
+        timeout: Seconds that it may work.
+        note: Commits an event in the middle of its step; waits for ever if that step is being cut short.
+    """
+
+    pid: str
+    process: int
+    depth: int
+    timeout: float | None
+    note: Callable[[ProcessEvent], Awaitable[None]]
+
+
+class Children:
+    """Those of one attempt."""
+
+    def __init__(self, room: Room, parent: Parent, attempt: Attempt) -> None:
+        """Begin without any."""
+        self.attempt = attempt
+        self._room = room
+        self._parent = parent
+        self._step = attempt.step.name
+        self._unkeyed: set[str] = set()
+        self._seen: set[str] = set()
+        self._waits = 0
+        self._turn = anyio.Lock()
+        self.is_waiting = False
+        """Whether the process is `waiting`, and has given its slot back."""
+
+    async def run(self, process: Process, data: Any = None, key: str | None = None) -> Any:
+        """Start a child, or find it again, and return its output; raises how it ended."""
+        pid = await self._child(process, data, self._identity(process, key), key)
+        await self._begin_waiting()
+        try:
+            return await views.result_of(self._room, pid, None)
+        finally:
+            self._waits -= 1
+            if not self._waits and anyio.current_effective_deadline() > anyio.current_time():
+                await self._end_waiting()
+
+    async def gather(self, runs: Sequence[tuple[Any, ...]], limit: int | None = None) -> list[Any]:
+        """Run children side by side, at most `limit` at once; return their outputs in order.
+
+        The first failure is raised at once. The others go on, and are cancelled when the parent ends.
+        """
+        outputs: list[Any] = [None] * len(runs)
+        failures: list[Exception] = []
+        room = anyio.CapacityLimiter(limit or max(1, len(runs)))
+
+        async def one(number: int) -> None:
+            async with room:
+                try:
+                    outputs[number] = await self.run(*runs[number])
+                except Exception as failure:  # noqa: BLE001 - it is raised below, alone
+                    failures.append(failure)
+                    tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(len(runs)):
+                tasks.start_soon(one, number)
+        if failures:
+            await self._wake_up()
+            raise failures[0]
+        return outputs
+
+    # Starting.
+
+    def _identity(self, process: Process, key: str | None) -> str:
+        if key is None:
+            if process.name in self._unkeyed:
+                raise InvalidDefinitionError(
+                    f"step {self._step!r} of process {self._parent.pid} runs {process.name!r} twice: give"
+                    " each run a key, so that a repeated step finds its children again",
+                    pid=self._parent.pid,
+                    step=self._step,
+                )
+            self._unkeyed.add(process.name)
+        return f"{self._parent.pid}/{self._step}/{process.name if key is None else 'key=' + key}"
+
+    async def _child(self, process: Process, data: Any, identity: str, key: str | None) -> str:
+        depth = self._parent.depth + 1
+        if depth > self._room.options.max_depth:
+            raise InvalidDefinitionError(
+                f"step {self._step!r} of process {self._parent.pid} would start a process {depth} levels"
+                f" deep; at most {self._room.options.max_depth} are allowed (options.max_depth)",
+                pid=self._parent.pid,
+                step=self._step,
+            )
+        kin = starting.Kin(self._parent.pid, self._parent.process, depth, identity)
+        pid = await starting.start_child(self._room, process, data, kin, key)
+        if identity not in self._seen:
+            self._seen.add(identity)
+            await self._revive(pid)
+        return pid
+
+    async def _revive(self, pid: str) -> None:
+        """Let a child of a former attempt go on that has not come to a good end."""
+        record = await self._room.store.record(pid)
+        if record is None or record.state.status not in {S.FAILED, S.TIMED_OUT, S.CANCELLED}:
+            return
+        try:
+            await control.change(self._room, pid, decide.revive(PARENT_ENDED))
+        except InvalidStateError:
+            return  # it was cancelled by somebody: that is how it ends
+
+    # Waiting.
+
+    async def _begin_waiting(self) -> None:
+        self._waits += 1
+        async with self._turn:
+            if self.is_waiting:
+                return
+            await self._parent.note(e.ProcessWaiting(at=self._room.at(), step=self._step))
+            self.is_waiting = True
+            self._room.supervisor.tell(GiveSlot(self._parent.pid))
+
+    async def _wake_up(self) -> None:
+        if self.is_waiting and not self._waits:
+            await self._end_waiting()
+
+    async def _end_waiting(self) -> None:
+        async with self._turn:
+            if self._waits or not self.is_waiting:
+                return
+            try:
+                await self._room.supervisor.ask(TakeSlot(self._parent.pid), timeout=None)
+            except ActorStoppedError:
+                return  # the engine is going down, and this step with it
+            self.is_waiting = False
+            await self._parent.note(e.ProcessResumed(at=self._room.at(), owner=self._room.name))
+
+
+async def cancel_bereaved(room: Room) -> bool:
+    """Cancel children whose parent has ended. True if there may be more."""
+    pids = await room.store.bereaved(_PAGE)
+    for pid in pids:
+        await control.cancel(room, pid, PARENT_ENDED)
+    return len(pids) == _PAGE
+
+
+_PAGE = 500
