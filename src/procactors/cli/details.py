@@ -99,7 +99,7 @@ def _steps(info: ProcessInfo, console: Console) -> Table:
         ]
         if status is StepStatus.RUNNING:
             row += [Text(f"attempt {info.attempt}" if info.attempt > 1 else "", "yellow")]
-            row += [] if info.progress is None else drawing.progress(info.progress)
+            row += [] if info.progress is None else drawing.progress(info.progress, console)
         table.add_row(*row)
     return table
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from procactors.model.event import StepProgressed
     from procactors.model.info import Progress
 
-BAR_WIDTH = 24
+_LONGEST_BAR, _SHORTEST_BAR = 24, 8
 _LONGEST_NAME = 28
 _LINES_BESIDES_STEPS = 6
 _FEWEST_STEPS = 5
@@ -56,7 +56,7 @@ def _steps(track: Track, now: datetime, console: Console, room: int) -> Iterable
     shown = names[first:last]
     times = {name: _time(track.spans.get(name), statuses[name], now) for name in shown}
     table = lines(names=map(clean, shown), times=times.values())
-    table.add_column(width=BAR_WIDTH if track.progress and track.progress.total else 0)
+    table.add_column(width=bar_width(console) if track.progress and track.progress.total else 0)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for name in shown:
         row = (
@@ -65,7 +65,7 @@ def _steps(track: Track, now: datetime, console: Console, room: int) -> Iterable
             Text(times[name], "dim"),
         )
         said = track.progress if statuses[name] is StepStatus.RUNNING else None
-        table.add_row(*row, *(progress(said) if said else ()))
+        table.add_row(*row, *(progress(said, console) if said else ()))
     if first:
         yield Text(f"   {first} steps before", "dim")
     yield table
@@ -98,20 +98,26 @@ def _label(name: str, status: StepStatus) -> Text:
     return Text(clean(name), "dim" if status in {StepStatus.PENDING, StepStatus.SKIPPED} else "")
 
 
-def progress(said: Progress | StepProgressed) -> tuple[RenderableType, Text]:
+def progress(said: Progress | StepProgressed, console: Console) -> tuple[RenderableType, Text]:
     """Return bar and text of what a step said of its progress."""
     words = Text(amount(said.done, said.total, said.text), "dim")
     if not said.total:
         return Text(), words
     part = max(0.0, min(1.0, said.done / said.total))
-    return bar(part), Text.assemble(f"{part:4.0%} ", words)
+    return bar(part, console), Text.assemble(f"{part:4.0%} ", words)
 
 
-def bar(part: float) -> ProgressBar:
+def bar(part: float, console: Console) -> ProgressBar:
     """Return a bar that is full at 1."""
+    width = bar_width(console)
     return ProgressBar(
-        total=1, completed=part, width=BAR_WIDTH, complete_style="cyan", finished_style="cyan", style="dim"
+        total=1, completed=part, width=width, complete_style="cyan", finished_style="cyan", style="dim"
     )
+
+
+def bar_width(console: Console) -> int:
+    """Return how long bars are: shorter where the terminal is narrow, so that there is room for words."""
+    return max(_SHORTEST_BAR, min(_LONGEST_BAR, console.width * 3 // 10))
 
 
 def _remarks(track: Track, now: datetime) -> Iterable[Text]:

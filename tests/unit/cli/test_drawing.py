@@ -50,6 +50,12 @@ def test_progress_has_a_bar_and_words():
     assert line == " ● ask    8.8 s ━━━━━━━━━━━━━━╸           61% 61 of 100 pages"
 
 
+def test_bar_gives_way_to_the_words_on_a_narrow_terminal():
+    progress = e.StepProgressed(at=NOW, step="ask", done=61, total=100, text="pages")
+    line = picture(track_of(*RUNNING, progress), 12, width=44).splitlines()[2]
+    assert line == " ● ask    8.8 s ━━━━━━━╸       61% 61 of 10…"
+
+
 def test_progress_without_total_has_words_only():
     progress = e.StepProgressed(at=NOW, step="ask", done=61, text="pages")
     assert picture(track_of(*RUNNING, progress), 12).splitlines()[2].split() == [

@@ -32,11 +32,11 @@ def board(tracks: Mapping[str, Track], now: datetime, console: Console) -> Rende
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for name, track in tracks.items():
         sign, took = status_style.sign(track.status, console), Text(times[name], "dim")
-        table.add_row(sign, name, took, _rest(name, track))
+        table.add_row(sign, name, took, _rest(name, track, console))
     return table
 
 
-def _rest(name: str, track: Track) -> RenderableType:
+def _rest(name: str, track: Track, console: Console) -> RenderableType:
     if track.state is None:
         return Text("waits for the others", "dim")
     if track.status is ProcessStatus.FINISHED:
@@ -45,19 +45,19 @@ def _rest(name: str, track: Track) -> RenderableType:
         return Text("waits for an answer", "yellow")
     if track.status.is_ended:
         return Text(clean(str(track.error or track.status)), "red")
-    return _running(track)
+    return _running(track, console)
 
 
-def _running(track: Track) -> RenderableType:
+def _running(track: Track, console: Console) -> RenderableType:
     count = len(track.steps)
     said = track.progress
     words = amount(said.done, said.total, said.text) if said else ""
     row = Table.grid(padding=(0, 1), expand=True)
-    row.add_column(width=drawing.BAR_WIDTH)
+    row.add_column(width=drawing.bar_width(console))
     row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     place = (f"{min(int(track.done) + 1, count)}/{count} ", "dim")
     row.add_row(
-        drawing.bar(track.done / count), Text.assemble(place, f"{track.step or ''}  ", (words, "dim"))
+        drawing.bar(track.done / count, console), Text.assemble(place, f"{track.step or ''}  ", (words, "dim"))
     )
     return row
 

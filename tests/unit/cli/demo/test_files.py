@@ -99,4 +99,4 @@ def test_json_may_hold_names_that_are_no_text(tmp_path):
 def test_progress_is_told_before_each_item():
     ctx = context()
     assert list(with_progress(["a", "b"], ctx, "things")) == ["a", "b"]
-    assert ctx._reports.said == [(0, 2, "things"), (1, 2, "things")]
+    assert ctx._run.said == [(0, 2, "things"), (1, 2, "things")]
