@@ -57,7 +57,8 @@ def _running(track: Track, console: Console) -> RenderableType:
     row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     place = (f"{min(int(track.done) + 1, count)}/{count} ", "dim")
     row.add_row(
-        drawing.bar(track.done / count, console), Text.assemble(place, f"{track.step or ''}  ", (words, "dim"))
+        drawing.bar(track.done / count, console),
+        Text.assemble(place, f"{track.step or ''}  ", (words, "dim")),
     )
     return row
 
