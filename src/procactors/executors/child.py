@@ -7,6 +7,7 @@ one end of a pipe, the lifeline, whose other end nobody but the manager has.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import fcntl
@@ -51,8 +52,9 @@ def main(wire_fd: int, lifeline_fd: int) -> None:
         return
     _set_up(hello)
     logging.getLogger().addHandler(LogToManager(end))
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # nobody has replaced it yet
     worker = _Worker(end)
-    signal.signal(signal.SIGTERM, worker.stop)
     while isinstance(order := end.receive(), wire.Run):
         worker.run(order)
 
@@ -94,6 +96,7 @@ class _Worker:
 
     def run(self, order: wire.Run) -> None:
         """Run a step and send what came of it."""
+        signal.signal(signal.SIGTERM, self.stop)  # each time: the step before may have set its own
         self._end.send(wire.Begun())
         _set_levels(order.levels)
         telling = Telling(self._end, order.progress_every_s)
@@ -161,5 +164,5 @@ def _set_levels(levels: Mapping[str, int]) -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        with contextlib.suppress(Exception):  # the step may have closed or replaced it
             stream.flush()

@@ -118,7 +118,8 @@ class Worker:
     def retire(self, patience_s: float) -> None:
         """Let it end by itself, without a further step; kill it if it takes longer than `patience_s`."""
         if not self.process.is_over:
-            self._end.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                self._end.shutdown(socket.SHUT_WR)
             self._loop.call_later(patience_s, self.process.kill)
 
     async def stop(self, grace_s: float, clock: Clock) -> None:
