@@ -29,7 +29,8 @@ async def until(condition, seconds):
 
 
 def begin(step, note):
-    command = [sys.executable, "-m", "tests.crash.worker_driver", step, str(note)]
+    name, *how = step.split()
+    command = [sys.executable, "-m", "tests.crash.worker_driver", name, str(note), *how]
     return subprocess.Popen(command, cwd=ROOT)
 
 
@@ -57,6 +58,21 @@ async def test_workers_and_their_children_end_with_a_killed_manager(running):
     manager.send_signal(signal.SIGKILL)
     manager.wait()
     await until(lambda: not any(map(is_alive, os_pids)), 5)
+
+
+@pytest.mark.parametrize("running", ["sleeps forks"], indirect=True)
+async def test_workers_end_although_a_fork_of_their_manager_lives_on(running, tmp_path):
+    manager, os_pids = running
+    note = tmp_path / "note.fork"
+    await until(note.exists, 30)
+    fork = int(note.read_text())
+    try:
+        manager.send_signal(signal.SIGKILL)
+        manager.wait()
+        await until(lambda: not any(map(is_alive, os_pids)), 5)
+        assert is_alive(fork)
+    finally:
+        os.kill(fork, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("running", ["is_idle"], indirect=True)

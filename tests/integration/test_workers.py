@@ -149,7 +149,7 @@ async def test_a_worker_that_was_stopped_is_killed(bench):
     async with anyio.create_task_group() as group:
         group.start_soon(bench.run, steps.stop_itself, None, run)
         await run.has_begun.wait()
-        while state_of(next(iter(bench.pool._workers)).process.pid) != "T":
+        while state_of(next(iter(bench.pool._workers)).process.pid) != "T":  # noqa: ASYNC110 - nobody is told
             await anyio.sleep(0.01)
         group.cancel_scope.cancel()
     assert run.endings == [Ending(signal="SIGKILL")]

@@ -41,9 +41,18 @@ _CUT_SHORT = 128 + signal.SIGTERM
 
 def main(wire_fd: int, lifeline_fd: int) -> None:
     """Serve until the manager wants no more."""
+    manager = os.getppid()
     for fd in (wire_fd, lifeline_fd):
         os.set_inheritable(fd, False)
     _die_with_manager(lifeline_fd)
+    try:
+        _serve(wire_fd)
+    finally:
+        if os.getppid() != manager:  # nobody else would end what the steps have started
+            os.killpg(0, signal.SIGKILL)
+
+
+def _serve(wire_fd: int) -> None:
     faulthandler.enable()
     sys.argv[0] = "procactors-worker"
     end = Wire(socket.socket(fileno=wire_fd))
