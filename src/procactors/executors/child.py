@@ -41,18 +41,9 @@ _CUT_SHORT = 128 + signal.SIGTERM
 
 def main(wire_fd: int, lifeline_fd: int) -> None:
     """Serve until the manager wants no more."""
-    manager = os.getppid()
     for fd in (wire_fd, lifeline_fd):
         os.set_inheritable(fd, False)
     _die_with_manager(lifeline_fd)
-    try:
-        _serve(wire_fd)
-    finally:
-        if os.getppid() != manager:  # nobody else would end what the steps have started
-            os.killpg(0, signal.SIGKILL)
-
-
-def _serve(wire_fd: int) -> None:
     faulthandler.enable()
     sys.argv[0] = "procactors-worker"
     end = Wire(socket.socket(fileno=wire_fd))
@@ -64,20 +55,24 @@ def _serve(wire_fd: int) -> None:
     if sys.stdout is not None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # nobody has replaced it yet
     worker = _Worker(end)
-    while isinstance(order := end.receive(), wire.Run):
-        worker.run(order)
+    try:
+        while isinstance(order := end.receive(), wire.Run):
+            worker.run(order)
+    finally:
+        if worker.is_orphan:  # nobody else ends what its steps have started
+            os.killpg(0, signal.SIGKILL)
 
 
 def _die_with_manager(lifeline_fd: int) -> None:
     """Let the kernel end this worker and its children as soon as the manager is gone.
 
     The end of the lifeline kills the whole group, even code that never comes back to Python. Should somebody
-    have inherited the manager's end, the signal of a parent's death is still there.
+    have inherited the manager's end, there is still the signal of a parent's death.
     """
     fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGHUP)
     if select.select([lifeline_fd], [], [], 0)[0]:  # it was gone before the kernel knew
         os.killpg(0, signal.SIGKILL)
 
@@ -96,16 +91,19 @@ class _Worker:
     def __init__(self, end: Wire) -> None:
         self._end = end
         self._is_stopping = False
+        self.is_orphan = False
 
-    def stop(self, _signal: int, _frame: FrameType | None) -> None:
-        """Unwind what runs, so that it can clean up, and end. The manager's SIGTERM says so, once."""
+    def stop(self, number: int, _frame: FrameType | None) -> None:
+        """Unwind what runs, so that it can clean up, and end: SIGTERM says so, or the manager's death."""
+        self.is_orphan = self.is_orphan or number == signal.SIGHUP
         if not self._is_stopping:
             self._is_stopping = True
             sys.exit(_CUT_SHORT)
 
     def run(self, order: wire.Run) -> None:
         """Run a step and send what came of it."""
-        signal.signal(signal.SIGTERM, self.stop)  # each time: the step before may have set its own
+        for number in (signal.SIGTERM, signal.SIGHUP):  # each time: the step before may have set its own
+            signal.signal(number, self.stop)
         self._end.send(wire.Begun())
         _set_levels(order.levels)
         telling = Telling(self._end, order.progress_every_s)
