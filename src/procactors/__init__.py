@@ -36,6 +36,8 @@ from procactors.errors import UnknownProcessError as UnknownProcessError
 from procactors.executors.context import StepContext as StepContext
 from procactors.model.definition import Process as Process
 from procactors.model.interrupt import Interrupt as Interrupt
+from procactors.model.parallel import Each as Each
+from procactors.model.parallel import Parallel as Parallel
 from procactors.model.reference import step as step
 from procactors.model.retry import Retry as Retry
 from procactors.model.sleep import Sleep as Sleep

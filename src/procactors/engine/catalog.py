@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from procactors.engine.updates import RESOLVE
 from procactors.errors import InvalidDefinitionError, StepNotResolvableError
 from procactors.executors.call import PreparedStep, prepare
+from procactors.model.composite import Composite
 from procactors.model.reference import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from procactors.model.definition import Process
     from procactors.model.step import Step
@@ -46,7 +47,7 @@ class Catalog:
     def check(self, plan: Process) -> bool:
         """Prepare all steps of a plan; raises as `prepared` does. True if one of them was refused before."""
         has_learnt = False
-        for step in plan.steps.values():
+        for step in _all_steps(plan):
             if step.is_pause:
                 continue
             try:
@@ -74,3 +75,11 @@ class Catalog:
         """Tell whether the step is prepared already; never imports anything. For use in any thread."""
         found = self._prepared.get(id(step))
         return found is not None and found.step is step
+
+
+def _all_steps(composite: Composite) -> Iterator[Step]:
+    """Yield the steps of a definition, and of what these are made of."""
+    for step in composite.inner_steps():
+        yield step
+        if isinstance(step.call, Composite):
+            yield from _all_steps(step.call)

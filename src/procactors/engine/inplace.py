@@ -64,6 +64,10 @@ async def run_steps(
     catalog = Catalog(offered, modules)
     catalog.check(plan)
     for step in plan.steps.values():
+        if step.is_composite:
+            raise InvalidDefinitionError(
+                f"step {step.name!r} is made of processes: it can't run in place", step=step.name
+            )
         if step.interrupts:
             raise InvalidDefinitionError(
                 f"step {step.name!r} interrupts: it can't run in place", step=step.name

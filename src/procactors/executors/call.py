@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procactors.errors import InvalidDataError, InvalidDefinitionError
+from procactors.model.composite import Composite
+from procactors.model.definition import Process
 from procactors.model.reference import resolve
+from procactors.model.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from procactors.executors.context import StepContext
-    from procactors.model.step import Step
 
 _log = logging.getLogger("procactors.executors")
 
@@ -126,6 +128,8 @@ def prepare(step: Step, services: Mapping[str, Any], modules: Sequence[str]) -> 
         InvalidDefinitionError: A service is missing, the code can't be called as a step, or not in an OS
             process of its own.
     """
+    if isinstance(step.call, Composite):
+        return PreparedStep(step, _running_children(step.call, step.name), {})
     call = resolve(step.reference, modules)
     if step.executor == "process":
         _check_it_can_leave(step, call)
@@ -140,6 +144,28 @@ def prepare(step: Step, services: Mapping[str, Any], modules: Sequence[str]) -> 
     names = [*step.services, *(name for name in step.optional_services if name in services)]
     keywords = {**step.kwargs, **{name: services[name] for name in names}}
     return PreparedStep(step, call, keywords)
+
+
+def _running_children(composite: Composite, step: str) -> Callable[..., Any]:
+    """Return code that runs a composite's children and joins their outputs."""
+
+    async def run_children(data: Any, ctx: StepContext) -> Any:
+        runs = [
+            (_process_of(child.what, step, ctx.process_timeout), child.data, child.key)
+            for child in composite.children(data)
+        ]
+        return composite.joined(await ctx.gather(*runs, limit=composite.limit))
+
+    return run_children
+
+
+def _process_of(what: Process | Step, parent_step: str, timeout: float | None) -> Process:
+    """Return a child's definition: it is one already, or is made of one step."""
+    if isinstance(what, Process):
+        return what
+    if isinstance(what.call, Process) and what == Step(what.name, what.call):
+        return what.call
+    return Process(f"{parent_step}.{what.name}", [what], timeout)
 
 
 def _check_it_can_leave(step: Step, call: Callable[..., Any]) -> None:

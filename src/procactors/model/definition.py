@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from procactors.errors import InvalidDefinitionError
+from procactors.model.composite import Child, Composite
+from procactors.model.parallel import step_under
 from procactors.model.sleep import Sleep
 from procactors.model.spec import Spec, spec_of, steps_from
 from procactors.model.step import Step, check_seconds
@@ -20,11 +22,12 @@ DEFAULT_TIMEOUT_S = 60.0
 Steps = Mapping[str, Any] | Iterable[Step | Callable[..., Any]]
 
 
-class Process:
+class Process(Composite):
     """What a process does: its steps run in order, each with the output of the one before as input.
 
     Immutable. It can be built at run time, stored, and read back after a restart or a deploy; a process
-    under way carries its own copy, so that editing a definition changes new processes only.
+    under way carries its own copy, so that editing a definition changes new processes only. It may itself be
+    a step of another process, which then has it as a child.
 
     Attributes:
         name: What kind of process it is, for people and for limits.
@@ -37,6 +40,7 @@ class Process:
     Source: MWStake ProcessManager's ManagedProcess.
     """
 
+    kind = "process"
     __slots__ = ("_encoded", "argv", "env", "name", "names", "steps", "timeout")
 
     name: str
@@ -60,8 +64,9 @@ class Process:
 
         Args:
             name: Any text.
-            steps: A mapping of step name to function, class, reference, `Sleep` or `Step`; or a sequence
-                of `Step`s, `Sleep`s and functions, which are then named by their `__name__` (`sleep`).
+            steps: A mapping of step name to function, class, reference, `Sleep`, `Process`, `Parallel`,
+                `Each` or `Step`; or a sequence of `Step`s, functions, `Sleep`s and `Process`es, which are
+                then named by their `__name__`, `sleep`, and by their name.
             timeout: Seconds of work, > 0. Queueing, interruption and sleep don't count. None: no limit.
             env: Additional environment variables for steps with executor="process".
             argv: Additional arguments for steps with executor="process".
@@ -104,7 +109,23 @@ class Process:
             InvalidDefinitionError: Something is wrong; the message names step, field and reason.
         """
         read = Spec.read(spec)
-        return cls(read.name, steps_from(read), read.timeout, env=read.env, argv=read.argv)
+        return cls(read.name, steps_from(read, cls.from_spec), read.timeout, env=read.env, argv=read.argv)
+
+    def inner_spec(self, spec_of: Callable[[Step], Any]) -> Any:  # noqa: ARG002 - it knows its own
+        """Return its spec, as it stands in that of another process; see `Composite.inner_spec`."""
+        return self.to_spec()
+
+    def inner_steps(self) -> list[Step]:
+        """Return its steps."""
+        return list(self.steps.values())
+
+    def children(self, data: Any) -> list[Child]:
+        """Return what it runs as a step of another process: itself."""
+        return [Child(self, data, None)]
+
+    def joined(self, outputs: Sequence[Any]) -> Any:
+        """Return its output."""
+        return outputs[0]
 
     @property
     def encoded(self) -> msgspec.Raw:
@@ -185,18 +206,21 @@ def _collected(process: str, steps: Steps) -> dict[str, Step]:
 
 
 def _from_item(process: str, name: str, value: Any) -> Step:
-    if isinstance(value, Step):
-        if value.name != name:
-            raise InvalidDefinitionError(
-                f"process {process!r}: the step under {name!r} calls itself {value.name!r}", step=name
-            )
-        return value
-    return Step(name, value)
+    try:
+        return step_under(name, value)
+    except InvalidDefinitionError as error:
+        raise InvalidDefinitionError(f"process {process!r}: {error}", step=name) from None
 
 
 def _from_call(process: str, value: Any) -> Step:
     if isinstance(value, Sleep):
         return Step("sleep", value)
+    if isinstance(value, Process):
+        return Step(value.name, value)
+    if isinstance(value, Composite):
+        raise InvalidDefinitionError(
+            f"process {process!r}: {value!r} in the list of steps has no name: give it one by Step(name, ...)"
+        )
     name = getattr(value, "__name__", None)
     if not callable(value) or not isinstance(name, str):
         raise InvalidDefinitionError(

@@ -133,4 +133,4 @@ def next_code(state: ProcessState, plan: Process) -> Step | None:
 def next_call(state: ProcessState, plan: Process) -> str | None:
     """Return what that code needs to be run; None if there is none."""
     step = next_code(state, plan)
-    return None if step is None else step.needs
+    return None if step is None or step.is_composite else step.needs

@@ -10,6 +10,7 @@ import msgspec
 
 from procactors.errors import InvalidDataError, InvalidDefinitionError
 from procactors.model import reference
+from procactors.model.composite import Composite
 from procactors.model.payload import decode, encode
 from procactors.model.retry import Retry
 from procactors.model.sleep import LONGEST_S, Sleep
@@ -30,7 +31,8 @@ class Step(_Named, frozen=True, kw_only=True):
 
     Attributes:
         name: Unique within its process; by it a process resumes after a deploy.
-        call: A function or class of a module, or a reference to one ("module:qualname"); or a `Sleep`.
+        call: A function or class of a module, or a reference to one ("module:qualname"); a `Sleep`;
+            or a `Process`, `Parallel` or `Each`, whose processes are then children of this one.
         args: Positional arguments; JSON-able. For a class or factory they build the object, for a
             function they follow `data` and `ctx`.
         kwargs: Keyword arguments; JSON-able.
@@ -70,9 +72,13 @@ class Step(_Named, frozen=True, kw_only=True):
         """Check every field and bring it into its one form."""
         self._check_name()
         if self.is_pause:
-            self._check_pause()
+            self._check_plain("call", of="a Sleep, which calls nothing")
             return
-        _check_call(self.name, "call", self.call)
+        if self.is_composite:
+            own = ("call", "timeout", "retry", "interrupts", "undo")
+            self._check_plain(*own, of=f"{type(self.call).__name__}, whose processes do the work")
+        else:
+            _check_call(self.name, "call", self.call)
         for field in ("args", "services", "optional_services"):
             self._set(field, self._sequence(field))
         self._check_kwargs()
@@ -110,12 +116,13 @@ class Step(_Named, frozen=True, kw_only=True):
         if problem or not self.name.strip():
             raise InvalidDefinitionError(f"a step's name {problem or 'must not be empty'}")
 
-    def _check_pause(self) -> None:
-        """A pause calls nothing, so that nothing can be said about how."""
+    def _check_plain(self, *own: str, of: str) -> None:
+        """Refuse fields that say how code is called, besides its own: this step calls none."""
         plain = Step(self.name, _check_call)
         for field in self.__struct_fields__:
-            if field != "call" and getattr(self, field) != getattr(plain, field):
-                raise self._problem(field)("makes no sense for a Sleep, which calls nothing")
+            value = getattr(self, field)
+            if field not in own and value and value != getattr(plain, field):
+                raise self._problem(field)(f"makes no sense for {of}")
 
     def _sequence(self, field: str) -> tuple[Any, ...]:
         value = getattr(self, field)
@@ -140,6 +147,11 @@ class Step(_Named, frozen=True, kw_only=True):
         return isinstance(self.call, Sleep)
 
     @property
+    def is_composite(self) -> bool:
+        """Whether it is made of processes."""
+        return isinstance(self.call, Composite)
+
+    @property
     def needs(self) -> str:
         """What a manager has to have to run this step, so that one that it can't run tells others too.
 
@@ -162,7 +174,7 @@ class Step(_Named, frozen=True, kw_only=True):
     @property
     def reference(self) -> str:
         """How the step's code is found again: "module:qualname", or its stable name; "" if it has none."""
-        if self.is_pause:
+        if self.is_pause or self.is_composite:
             return ""
         return self.call if isinstance(self.call, str) else reference.register(self.call)
 

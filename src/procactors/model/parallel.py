@@ -1,0 +1,134 @@
+"""Composite steps: branches side by side, and one step for each item of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from procactors.errors import InvalidDataError, InvalidDefinitionError
+from procactors.model.composite import Child, Composite
+from procactors.model.step import Step
+
+_ITEM = "item"
+"""How the step of an `Each` is called that has no name of its own."""
+
+
+class Parallel(Composite):
+    """Several steps side by side, as one step: `Parallel({"mail": send, "index": index})`.
+
+    Every branch gets the same data; the output is `{branch: output}`. Each branch is a child process of one
+    step with the timeout of its parent: a crash or a retry repeats only what had not finished.
+
+    Attributes:
+        branches: The steps by name. A branch may also be a `Process`.
+    """
+
+    __slots__ = ("branches",)
+
+    kind = "parallel"
+    branches: Mapping[str, Step]
+
+    def __init__(self, branches: Mapping[str, Any]) -> None:
+        """Make a step of `branches`: a mapping of name to function, class, reference, `Step` or `Process`.
+
+        Raises:
+            InvalidDefinitionError: There is none, or one is not valid.
+        """
+        if not isinstance(branches, Mapping) or not branches:
+            raise InvalidDefinitionError(f"Parallel takes a mapping of name to step, not {branches!r}")
+        steps = {name: step_under(name, what) for name, what in branches.items()}
+        self.branches = MappingProxyType(steps)
+
+    def inner_spec(self, spec_of: Callable[[Step], Any]) -> dict[str, Any]:
+        """Return the branches by name; see `Composite.inner_spec`."""
+        return {name: spec_of(branch) for name, branch in self.branches.items()}
+
+    def inner_steps(self) -> Sequence[Step]:
+        """Return the branches."""
+        return list(self.branches.values())
+
+    def children(self, data: Any) -> list[Child]:
+        """Return one for each branch, on the same data."""
+        return [Child(branch, data, name) for name, branch in self.branches.items()]
+
+    def joined(self, outputs: Sequence[Any]) -> dict[str, Any]:
+        """Return the outputs by name."""
+        return dict(zip(self.branches, outputs, strict=True))
+
+    def __repr__(self) -> str:
+        """Show the branches' names."""
+        return f"Parallel({list(self.branches)})"
+
+
+class Each(Composite):
+    """One step for each item of a list: `Each(fetch, over="urls", limit=4)`.
+
+    Takes the list in the field `over` of its data; the output is the list of outputs, in the same order.
+    Each item is the input of a child process of its own, with the timeout of its parent: a crash or a retry
+    repeats only what had not finished.
+
+    Attributes:
+        step: What is done with each item. May also be a `Process`.
+        over: The field that holds the list.
+        limit: How many items are worked on at once, >= 1; None: all, as far as there are slots.
+    """
+
+    __slots__ = ("limit", "over", "step")
+
+    kind = "each"
+
+    def __init__(self, step: Any, over: str, limit: int | None = None) -> None:
+        """Make a step that does `step` (a function, class, reference, `Step` or `Process`) for each item.
+
+        Raises:
+            InvalidDefinitionError: An argument is not valid.
+        """
+        if not isinstance(over, str) or not over:
+            raise InvalidDefinitionError(f"Each: over must be the name of a field, not {over!r}")
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise InvalidDefinitionError(f"Each: limit must be 1 or more, not {limit!r}")
+        self.step = step if isinstance(step, Step) else step_under(_ITEM, step)
+        self.over = over
+        self.limit = limit
+
+    def inner_spec(self, spec_of: Callable[[Step], Any]) -> dict[str, Any]:
+        """Return its fields; defaults are left out; see `Composite.inner_spec`."""
+        spec = {"name": self.step.name, "step": spec_of(self.step), "over": self.over, "limit": self.limit}
+        return {field: value for field, value in spec.items() if value not in (None, _ITEM)}
+
+    def inner_steps(self) -> list[Step]:
+        """Return the one step."""
+        return [self.step]
+
+    def children(self, data: Any) -> list[Child]:
+        """Return one for each item.
+
+        Raises:
+            InvalidDataError: The data has no such list.
+        """
+        items = data.get(self.over) if isinstance(data, Mapping) else None
+        if not isinstance(items, list):
+            raise InvalidDataError(f"Each needs data with a list in the field {self.over!r}")
+        return [Child(self.step, item, str(number)) for number, item in enumerate(items)]
+
+    def joined(self, outputs: Sequence[Any]) -> list[Any]:
+        """Return the outputs."""
+        return list(outputs)
+
+    def __repr__(self) -> str:
+        """Show the step and the field."""
+        return f"Each({self.step.name!r}, over={self.over!r}, limit={self.limit})"
+
+
+def step_under(name: str, what: Any) -> Step:
+    """Return the step that stands under a name in a mapping of steps.
+
+    Raises:
+        InvalidDefinitionError: It is not one, or it calls itself otherwise.
+    """
+    if not isinstance(what, Step):
+        return Step(name, what)
+    if what.name != name:
+        raise InvalidDefinitionError(f"the step under {name!r} calls itself {what.name!r}", step=name)
+    return what
