@@ -30,6 +30,10 @@ class Clock(Protocol):
         """Return the event loop's time now. May be called from any thread."""
         ...
 
+    def agreed(self, elsewhere: float) -> Instant:
+        """Return the time to go by when a database, which all go by, says that it is `elsewhere`."""
+        ...
+
     def begin_outside(self) -> None:
         """Note that work has left the loop for a thread or an OS process: time has to wait for it."""
         ...
@@ -53,6 +57,10 @@ class SystemClock:
     def monotonic(self) -> Deadline:
         """Return the system's monotonic time, which asyncio's loops (uvloop too) and trio's count in."""
         return Deadline(time.monotonic())
+
+    def agreed(self, elsewhere: float) -> Instant:
+        """Return the database's time."""
+        return Instant(elsewhere)
 
     def begin_outside(self) -> None:
         """Do nothing: real time waits for nobody."""

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from procactors.stores._queries import queries_of
+from procactors.errors import ProcactorsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from procactors._clock import Clock
+    from procactors.stores._store import Member
 
 _log = logging.getLogger("procactors.stores")
-_sql = queries_of("sqlite")
+
+
+class Renewal(Protocol):
+    """A connection of the keeper's own. Its methods are called in the keeper's thread, and block."""
+
+    def renew(self) -> bool:
+        """Renew the lease. False: the row was gone, and has been written again."""
+        ...
+
+    def close(self) -> None:
+        """Disconnect."""
+        ...
 
 
 class LeaseKeeper:
     """Renews one lease three times in its length, until stopped."""
 
-    def __init__(
-        self, connect: Callable[[], sqlite3.Connection], member: int, lease_s: float, clock: Clock
-    ) -> None:
-        """Renew the lease of `member` through a connection made by `connect`."""
-        self._connect = connect
-        self._member = member
+    def __init__(self, renewal: Renewal, member: Member, lease_s: float) -> None:
+        """Renew the lease of `member` by `renewal`."""
+        self._renewal = renewal
+        self._name = member.identity.name
         self._lease_s = lease_s
-        self._clock = clock
         self._stop = Event()
         self._loop = asyncio.get_running_loop()
         self._ended = anyio.Event()
-        self._thread = Thread(target=self._run, name=f"procactors-lease-{member}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"procactors-lease-{member.id}", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -49,14 +54,22 @@ class LeaseKeeper:
         self._thread.join()
 
     def _run(self) -> None:
-        connection = self._connect()
         try:
             while not self._stop.wait(self._lease_s / 3):
-                try:
-                    until = self._clock.wall() + self._lease_s
-                    connection.execute(_sql["renew_lease"], (until, self._member))
-                except sqlite3.Error as error:
-                    _log.warning("the lease of manager %d could not be renewed: %s", self._member, error)
+                self._renew()
         finally:
-            connection.close()
+            self._renewal.close()
             self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _renew(self) -> None:
+        try:
+            was_there = self._renewal.renew()
+        except ProcactorsError as error:
+            _log.warning("the lease of manager %s could not be renewed: %s", self._name, error)
+            return
+        if not was_there:
+            _log.warning(
+                "manager %s was taken for dead, as its lease had run out (was it stopped or suspended?):"
+                " its processes have been taken over by others; it goes on without them",
+                self._name,
+            )

@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from procactors.stores._store import Identity, Member
 from procactors.stores._talk import One
 
@@ -16,12 +18,18 @@ if TYPE_CHECKING:
 
 def register(identity: Identity, now: float, lease_s: float) -> Talk[Member]:
     """Add a row and come to it."""
-    values = (
-        identity.name, identity.kind, identity.host, identity.boot_id, identity.pid_namespace,
-        identity.os_pid, identity.os_started, now, now + lease_s,
-    )  # fmt: skip
+    values = (*msgspec.structs.astuple(identity), now, now + lease_s)
     number = (yield One("register_manager", values))[0][0]
     return Member(number, identity, now, now + lease_s)
+
+
+def renew(member: Member, until: float) -> Talk[bool]:
+    """Let a lease last until then. False: the row was gone, and is written again."""
+    if (yield One("renew_lease", (until, member.id))):
+        return True
+    identity = msgspec.structs.astuple(member.identity)
+    yield One("register_again", (member.id, *identity, member.registered_at, until))
+    return False
 
 
 def unregister(member: int) -> Talk[None]:

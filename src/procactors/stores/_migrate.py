@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from procactors.errors import SchemaTooNewError
 
@@ -61,3 +61,19 @@ def migrate_sqlite(connection: sqlite3.Connection, now: Instant, where: str) -> 
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+async def migrate_postgres(connection: Any, schema: str | None, now: Instant, where: str) -> None:
+    """Bring a PostgreSQL database to the newest version, one at a time."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(1886544227, hashtext($1))", schema or "")
+        if schema is not None:
+            await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS procactors_schema"
+            " (version INTEGER PRIMARY KEY, applied_at DOUBLE PRECISION)"
+        )
+        version = await connection.fetchval("SELECT coalesce(max(version), 0) FROM procactors_schema")
+        for number, text in pending("postgres", version, where):
+            await connection.execute(text)
+            await connection.execute("INSERT INTO procactors_schema VALUES ($1, $2)", number, now)

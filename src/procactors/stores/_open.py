@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from procactors.errors import InvalidStoreError
 from procactors.model.text import shown
-from procactors.stores._url import sqlite_location
+from procactors.stores._url import postgres_location, sqlite_location
 from procactors.stores.memory import MemoryStore
 from procactors.stores.sqlite import SqliteStore
 
@@ -31,4 +31,19 @@ def open_store(url: str | Store, clock: Clock, options: ManagerOptions) -> Store
         return SqliteStore(sqlite_location(url), url, clock, options)
     if scheme == "memory":
         return MemoryStore(url, clock, options)
-    raise InvalidStoreError(f"{url!r} names no store: write sqlite:///file.db or memory://")
+    if scheme in {"postgresql", "postgres"}:
+        return _postgres_store(url, clock, options)
+    raise InvalidStoreError(
+        f"{url!r} names no store: write sqlite:///file.db, postgresql://host/database or memory://"
+    )
+
+
+def _postgres_store(url: str, clock: Clock, options: ManagerOptions) -> Store:
+    location = postgres_location(url)
+    try:
+        from procactors.stores.postgres import PostgresStore  # noqa: PLC0415 - the driver is an extra
+    except ImportError as error:
+        raise InvalidStoreError(
+            f'PostgreSQL needs a driver ({error}): pip install "procactors[postgres]"'
+        ) from error
+    return PostgresStore(location, clock, options)

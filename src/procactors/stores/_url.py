@@ -1,14 +1,20 @@
-"""Store URLs: `sqlite:///relative.db`, `sqlite:////absolute.db?synchronous=NORMAL`, `memory://`."""
+"""Store URLs.
+
+`sqlite:///relative.db`, `sqlite:////absolute.db?synchronous=NORMAL`, `memory://`, and
+`postgresql://user@host/database?schema=name`.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
 from procactors.errors import InvalidStoreError
 
+_SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _SYNCHRONOUS = ("FULL", "NORMAL", "OFF", "EXTRA")
 
 
@@ -45,3 +51,42 @@ def sqlite_location(url: str) -> SqliteLocation:
             f"{url!r} has an option that is not known: there is synchronous={'|'.join(_SYNCHRONOUS)}"
         )
     return SqliteLocation(Path(name), synchronous)
+
+
+class PostgresLocation(msgspec.Struct, frozen=True):
+    """Where a PostgreSQL database is.
+
+    Attributes:
+        dsn: The URL as PostgreSQL's own programs take it.
+        schema: The schema that holds the tables, made if it is not there; None: the user's default.
+    """
+
+    dsn: str
+    schema: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password, for messages."""
+        parts = urlsplit(self.dsn)
+        user, at, host = parts.netloc.rpartition("@")
+        netloc = f"{user.partition(':')[0]}{at}{host}"
+        hidden = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
+        own = [("schema", self.schema)] if self.schema is not None else []
+        return urlunsplit(parts._replace(netloc=netloc, query=urlencode([*hidden, *own], safe="/")))
+
+
+def postgres_location(url: str) -> PostgresLocation:
+    """Read a PostgreSQL URL; whatever is not ours in it is left to the driver.
+
+    Raises:
+        InvalidStoreError: The schema's name can't be one.
+    """
+    parts = urlsplit(url)
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    schema = dict(options).get("schema")
+    if schema is not None and not _SCHEMA.fullmatch(schema):
+        raise InvalidStoreError(
+            f"{url!r}: a schema's name is made of up to 63 letters, digits and underscores, not {schema!r}"
+        )
+    query = urlencode([(name, value) for name, value in options if name != "schema"])
+    return PostgresLocation(urlunsplit(parts._replace(scheme="postgresql", query=query)), schema)

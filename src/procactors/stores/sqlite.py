@@ -16,6 +16,7 @@ import anyio
 from procactors.errors import InvalidStoreError
 from procactors.stores._errors import translated
 from procactors.stores._lease import LeaseKeeper
+from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
 from procactors.stores._on_sqlite import converse, transact
 from procactors.stores._talking import TalkingStore
@@ -77,7 +78,7 @@ class SqliteStore(TalkingStore):
             raise
 
     async def _connected(self) -> _Connection:
-        connection = _Connection(self._connect, iter_chunk_size=64)
+        connection = _Connection(self.connect, iter_chunk_size=64)
         self.clock.begin_outside()
         try:
             with translated(self.url), anyio.CancelScope(shield=True):
@@ -89,7 +90,8 @@ class SqliteStore(TalkingStore):
             self.clock.end_outside()
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
+    def connect(self) -> sqlite3.Connection:
+        """Return a new connection, set up as all are."""
         connection = sqlite3.connect(
             self._location.path,
             timeout=self.options.store_patience_s,
@@ -142,7 +144,7 @@ class SqliteStore(TalkingStore):
     async def register(self, identity: Identity, lease_s: float) -> Member:
         """Add a manager or client, and keep its lease from a thread of its own."""
         member = await super().register(identity, lease_s)
-        self._lease = LeaseKeeper(self._connect, member.id, lease_s, self.clock)
+        self._lease = LeaseKeeper(_Renewal(self, member, lease_s), member, lease_s)
         self._lease.start()
         return member
 
@@ -172,6 +174,28 @@ class SqliteStore(TalkingStore):
                 self._seen_version = version
                 self._attentive_until = self.clock.monotonic() + _ATTENTIVE_S
                 return
+
+
+class _Renewal:
+    """How a lease in a SQLite file is renewed."""
+
+    def __init__(self, store: SqliteStore, member: Member, lease_s: float) -> None:
+        self._store = store
+        self._member = member
+        self._lease_s = lease_s
+        self._connection: sqlite3.Connection | None = None
+
+    def renew(self) -> bool:
+        """Renew the lease."""
+        with translated(self._store.url):
+            if self._connection is None:
+                self._connection = self._store.connect()
+            return transact(self._connection, renew(self._member, self._store.now() + self._lease_s))
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            self._connection.close()
 
 
 def _data_version(connection: sqlite3.Connection) -> int:

@@ -55,6 +55,10 @@ class VirtualClock:
         """Return the virtual time of the loop."""
         return Deadline(self._now)
 
+    def agreed(self, elsewhere: float) -> Instant:  # noqa: ARG002 - virtual time goes by no other
+        """Return the virtual wall time, whatever a database says."""
+        return self.wall()
+
     def begin_outside(self) -> None:
         """Hold time: work has left the loop."""
         self._outside += 1

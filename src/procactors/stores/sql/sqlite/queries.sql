@@ -199,7 +199,13 @@ INSERT INTO procactors_managers (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: renew_lease
-UPDATE procactors_managers SET lease_until = ? WHERE id = ?;
+UPDATE procactors_managers SET lease_until = ? WHERE id = ? RETURNING id;
+
+-- name: register_again
+-- A manager that was taken for dead shows that it is not.
+INSERT OR IGNORE INTO procactors_managers (
+    id, name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: managers
 SELECT id, name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until

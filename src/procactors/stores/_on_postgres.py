@@ -1,0 +1,151 @@
+"""How a talk is carried on with PostgreSQL: one connection, used by one at a time, made anew when lost."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import asyncpg
+
+from procactors.errors import InvalidStoreError, StoreUnavailableError
+from procactors.stores._queries import queries_of
+from procactors.stores._talk import Many
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+    from procactors.stores._talk import One, Rows, Talk
+    from procactors.stores._url import PostgresLocation
+
+T = TypeVar("T")
+Connection = Any
+"""asyncpg's, which has no types."""
+
+sql = queries_of("postgres")
+
+_CONNECT_S = 10
+_COMMAND_S = 60
+_PASSING = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shut down, starting up, session ended, cancelled
+    asyncpg.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.TransactionRollbackError,  # deadlock
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock not available
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a replica, before it is promoted
+    asyncpg.PostgresSystemError,  # an I/O error
+)
+
+
+class Session:
+    """One connection to the database, and its lock."""
+
+    def __init__(
+        self,
+        location: PostgresLocation,
+        where: str,
+        *,
+        idle_s: float,
+        on_connect: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> None:
+        """Prepare for a connection; it is made when it is first used.
+
+        Args:
+            location: Where to connect to.
+            where: The URL, for errors.
+            idle_s: After so many seconds the server ends a transaction in which nothing is asked any more:
+                whoever has it may be stopped, or cut off, and everybody waits for it.
+            on_connect: Called with each new connection.
+        """
+        self._location = location
+        self._where = where
+        self._setup = f"SET idle_in_transaction_session_timeout = {int(idle_s * 1000)}"
+        if location.schema is not None:
+            self._setup += f'; SET search_path TO "{location.schema}"'
+        self._on_connect = on_connect
+        self._connection: Connection = None
+        self._lock = anyio.Lock()
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do something with the connection. Cancellation: waits until it is done."""
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                with translated(self._where):
+                    result = await work(await self._connected())
+        return result
+
+    async def converse(self, talk: Talk[T]) -> T:
+        """Carry on a talk, each of its queries by itself."""
+        return await self.run(lambda connection: converse(connection, talk))
+
+    @property
+    def backend(self) -> int:
+        """The server's number of this session; 0: there is none now."""
+        is_open = self._connection is not None and not self._connection.is_closed()
+        return self._connection.get_server_pid() if is_open else 0
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = None
+            connection = await asyncpg.connect(
+                self._location.dsn,
+                timeout=_CONNECT_S,
+                command_timeout=_COMMAND_S,
+                server_settings={"application_name": "procactors"},
+            )
+            await connection.execute(self._setup)
+            if self._on_connect is not None:
+                await self._on_connect(connection)
+            self._connection = connection
+        return self._connection
+
+    async def close(self) -> None:
+        """Disconnect."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close(timeout=2)
+            except _PASSING:
+                connection.terminate()
+
+
+async def converse(connection: Connection, talk: Talk[T]) -> T:
+    """Ask what the talk wants asked, to its end, and return what it comes to."""
+    try:
+        query = next(talk)
+        while True:
+            query = talk.send(await _answer(connection, query))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def _answer(connection: Connection, query: One | Many) -> Rows:
+    values: Iterable[Any]
+    if type(query) is Many:
+        values = [_texts(column) for column in zip(*query.rows, strict=True)]
+    else:
+        values = [value.decode() if type(value) is bytes else value for value in query[1]]
+    rows: Rows = await connection.fetch(sql[query.name], *values)
+    return rows
+
+
+def _texts(column: tuple[Any, ...]) -> tuple[Any, ...] | list[str]:
+    return [value.decode() for value in column] if type(column[0]) is bytes else column
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn what asyncpg raises into StoreUnavailableError or InvalidStoreError, naming the database."""
+    try:
+        yield
+    except _PASSING as error:
+        text = str(error) or type(error).__name__
+        raise StoreUnavailableError(f"{where} can't be used now: {text}") from error
+    except asyncpg.PostgresError as error:
+        raise InvalidStoreError(f"{where} refused: {error}") from error

@@ -1,0 +1,245 @@
+-- Named queries, as in sql/sqlite/queries.sql, which says what each is for.
+-- A query for many rows takes each column as an array.
+
+-- name: begin
+-- The number by which the transaction can be asked after if the answer to its COMMIT is lost.
+SELECT pg_current_xact_id()::TEXT;
+
+-- name: outcome_of_transaction
+SELECT pg_xact_status($1::TEXT::xid8);
+
+-- name: time
+SELECT extract(epoch FROM clock_timestamp())::DOUBLE PRECISION;
+
+-- name: notify
+SELECT pg_notify($1::TEXT, $2::TEXT);
+
+-- name: append
+-- All appends of a batch in one round trip, or none of them.
+SELECT first_position, lets_start FROM procactors_append(
+    $1::BIGINT[], $2::BIGINT[], $3::INTEGER[], $4::TEXT[], $5::BIGINT[], $6::DOUBLE PRECISION[],
+    $7::DOUBLE PRECISION[], $8::DOUBLE PRECISION[], $9::TEXT[], $10::DOUBLE PRECISION[], $11::TEXT[],
+    $12::BIGINT[], $13::INTEGER[], $14::INTEGER[], $15::TEXT[], $16::BIGINT[], $17::DOUBLE PRECISION,
+    $18::DOUBLE PRECISION, $19::TEXT);
+
+-- name: landed
+-- Position of an event, if it is stored exactly so.
+SELECT position FROM procactors_events WHERE process = $1::BIGINT AND seq = $2::INTEGER AND body = $3::TEXT;
+
+-- name: fence
+WITH locked AS (
+    SELECT id, epoch FROM procactors_processes WHERE id = ANY ($1::BIGINT[]) ORDER BY pid FOR UPDATE
+)
+SELECT
+    (SELECT count(*) FROM locked JOIN unnest($1::BIGINT[], $2::BIGINT[]) AS wanted (id, epoch)
+        USING (id, epoch)),
+    EXISTS (SELECT 1 FROM procactors_commands WHERE outcome IS NULL AND process = ANY ($1::BIGINT[]));
+
+-- name: epochs
+SELECT id, epoch FROM procactors_processes WHERE id = ANY ($1::BIGINT[]);
+
+-- name: pending_commands
+SELECT process, id, kind, body FROM procactors_commands
+WHERE outcome IS NULL AND process = ANY ($1::BIGINT[]) ORDER BY id;
+
+-- name: commands_for_owner
+SELECT c.id, p.id, p.pid, p.owner, c.kind, c.body
+FROM procactors_commands c JOIN procactors_processes p ON p.id = c.process
+WHERE c.outcome IS NULL AND (p.owner = $1::BIGINT OR p.owner IS NULL) ORDER BY c.id LIMIT 1000;
+
+-- name: insert_command
+INSERT INTO procactors_commands (process, kind, body, created_at)
+VALUES ($1::BIGINT, $2::TEXT, $3::TEXT, $4::DOUBLE PRECISION) RETURNING id;
+
+-- name: answer_command
+UPDATE procactors_commands SET outcome = $1::TEXT WHERE id = $2::BIGINT;
+
+-- name: command_outcome
+SELECT outcome FROM procactors_commands WHERE id = $1::BIGINT;
+
+-- name: delete_commands
+DELETE FROM procactors_commands WHERE id = ANY ($1::BIGINT[]);
+
+-- name: insert_events
+INSERT INTO procactors_events (process, seq, payload_seq, body)
+SELECT * FROM unnest($1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::TEXT[]) RETURNING position;
+
+-- name: update_processes
+UPDATE procactors_processes p SET
+    status = new.status, owner = new.owner, epoch = new.epoch, due_at = new.due_at,
+    expires_at = new.expires_at, rank = new.rank, call = new.call, ended_at = new.ended_at,
+    state = new.state, progress = NULL
+FROM unnest(
+    $1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::DOUBLE PRECISION[], $6::DOUBLE PRECISION[],
+    $7::DOUBLE PRECISION[], $8::TEXT[], $9::DOUBLE PRECISION[], $10::TEXT[]
+) AS new (id, status, owner, epoch, due_at, expires_at, rank, call, ended_at, state)
+WHERE p.id = new.id;
+
+-- name: insert_processes
+INSERT INTO procactors_processes (
+    pid, name, key, unique_key, key_scope, tags, priority, parent, depth, behind, status, owner, epoch,
+    due_at, expires_at, rank, call, created_at, ended_at, state
+) SELECT * FROM unnest(
+    $1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::INTEGER[], $8::BIGINT[],
+    $9::INTEGER[], $10::BIGINT[], $11::TEXT[], $12::BIGINT[], $13::BIGINT[], $14::DOUBLE PRECISION[],
+    $15::DOUBLE PRECISION[], $16::DOUBLE PRECISION[], $17::TEXT[], $18::DOUBLE PRECISION[],
+    $19::DOUBLE PRECISION[], $20::TEXT[]
+) RETURNING id;
+
+-- name: save_progress
+UPDATE procactors_processes SET progress = $1::TEXT
+WHERE id = $2::BIGINT AND epoch = $3::BIGINT AND (state::json ->> 'seq')::INTEGER = $4::INTEGER
+RETURNING id;
+
+-- name: key_holder
+SELECT pid FROM procactors_processes WHERE unique_key = $1::TEXT;
+
+-- name: give_up_key
+UPDATE procactors_processes SET unique_key = NULL WHERE pid = $1::TEXT;
+
+-- name: take_key
+UPDATE procactors_processes SET unique_key = $1::TEXT WHERE pid = $2::TEXT;
+
+-- name: give_up_active_keys
+UPDATE procactors_processes SET unique_key = NULL
+WHERE id = ANY ($1::BIGINT[]) AND key_scope = 'active' AND unique_key IS NOT NULL;
+
+-- name: release_those_behind
+SELECT 1 FROM procactors_release_those_behind($3::BIGINT[], $1::DOUBLE PRECISION, $2::DOUBLE PRECISION)
+    AS released WHERE released > 0;
+
+-- name: behind
+SELECT behind FROM procactors_processes WHERE id = $1::BIGINT;
+
+-- name: due
+SELECT id FROM procactors_processes
+WHERE due_at <= $1::DOUBLE PRECISION AND (call IS NULL OR call <> ALL ($2::TEXT[]))
+ORDER BY rank, id LIMIT $3::BIGINT FOR UPDATE SKIP LOCKED;
+
+-- name: is_due
+SELECT 1 FROM procactors_processes
+WHERE due_at <= $1::DOUBLE PRECISION AND (call IS NULL OR call <> ALL ($2::TEXT[])) LIMIT 1;
+
+-- name: expired
+SELECT id FROM procactors_processes WHERE expires_at <= $1::DOUBLE PRECISION
+ORDER BY expires_at LIMIT $2::BIGINT FOR UPDATE SKIP LOCKED;
+
+-- name: next_moments
+SELECT
+    (SELECT min(due_at) FROM procactors_processes WHERE due_at > $1::DOUBLE PRECISION),
+    (SELECT min(expires_at) FROM procactors_processes WHERE expires_at IS NOT NULL),
+    (SELECT min(ended_at) FROM procactors_processes WHERE ended_at IS NOT NULL);
+
+-- name: stranded
+SELECT id FROM procactors_processes
+WHERE due_at <= $1::DOUBLE PRECISION AND status <> 'blocked' AND call = ANY ($2::TEXT[])
+LIMIT $3::BIGINT FOR UPDATE SKIP LOCKED;
+
+-- name: owned_by
+SELECT id FROM procactors_processes WHERE owner = $1::BIGINT ORDER BY id LIMIT $2::BIGINT FOR UPDATE;
+
+-- name: records
+SELECT
+    p.id, p.pid, p.name, p.key, p.tags, p.priority, pp.pid, p.depth, p.owner, m.name, p.epoch,
+    p.created_at, p.state, p.progress, q.body,
+    CASE WHEN coalesce((p.state::json ->> 'data_seq')::INTEGER, 1) = 1 THEN NULL ELSE (
+        SELECT d.body FROM procactors_events d
+        WHERE d.process = p.id AND d.seq = (p.state::json ->> 'data_seq')::INTEGER) END,
+    (SELECT x.body FROM procactors_events x
+        WHERE x.process = p.id AND x.seq = (p.state::json ->> 'error_seq')::INTEGER),
+    (SELECT i.body FROM procactors_events i
+        WHERE i.process = p.id AND i.seq = (p.state::json ->> 'interrupt_seq')::INTEGER),
+    (SELECT c.body::json ->> 'reason' FROM procactors_commands c
+        WHERE c.process = p.id AND c.kind = 'cancel' AND c.outcome IS NULL ORDER BY c.id LIMIT 1)
+FROM procactors_processes p
+JOIN procactors_events q ON q.process = p.id AND q.seq = 1
+LEFT JOIN procactors_processes pp ON pp.id = p.parent
+LEFT JOIN procactors_managers m ON m.id = p.owner
+
+-- name: records_by_id (ends records)
+WHERE p.id = ANY ($1::BIGINT[]);
+
+-- name: records_by_pid (ends records)
+WHERE p.pid = $1::TEXT;
+
+-- name: records_listed (ends records)
+WHERE p.id IN (
+    SELECT id FROM procactors_processes
+    WHERE ($1::TEXT[] IS NULL OR status = ANY ($1::TEXT[]))
+      AND ($2::TEXT IS NULL OR name = $2::TEXT)
+      AND ($3::TEXT IS NULL OR id < coalesce(
+          (SELECT id FROM procactors_processes WHERE pid = $3::TEXT),
+          (SELECT max(id) + 1 FROM procactors_processes WHERE pid < $3::TEXT)))
+    ORDER BY id DESC LIMIT $4::BIGINT
+) ORDER BY p.id DESC;
+
+-- name: history
+SELECT e.position, e.seq, e.body, x.body FROM procactors_events e
+LEFT JOIN procactors_events x ON x.process = e.process AND x.seq = e.payload_seq
+WHERE e.process = (SELECT id FROM procactors_processes WHERE pid = $1::TEXT) AND e.seq > $2::BIGINT
+ORDER BY e.seq LIMIT $3::BIGINT;
+
+-- name: events_after
+SELECT e.position, e.seq, e.body, x.body, p.pid FROM procactors_events e
+JOIN procactors_processes p ON p.id = e.process
+LEFT JOIN procactors_events x ON x.process = e.process AND x.seq = e.payload_seq
+WHERE e.position > $1::BIGINT ORDER BY e.position LIMIT $2::BIGINT;
+
+-- name: progress
+SELECT p.pid, (p.state::json ->> 'seq')::INTEGER, p.progress FROM procactors_processes p
+WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL;
+
+-- name: last_position
+-- Of what is committed: the sequence is ahead of that.
+SELECT greatest(
+    (SELECT max(position) FROM procactors_events),
+    (SELECT value FROM procactors_marks WHERE name = 'position_gone'), 0);
+
+-- name: position_gone
+SELECT coalesce((SELECT value FROM procactors_marks WHERE name = 'position_gone'), 0);
+
+-- name: ended_before
+SELECT id FROM procactors_processes WHERE ended_at <= $1::DOUBLE PRECISION
+ORDER BY ended_at LIMIT $2::BIGINT FOR UPDATE SKIP LOCKED;
+
+-- name: note_position_gone
+INSERT INTO procactors_marks (name, value)
+SELECT 'position_gone', max(position) FROM procactors_events
+WHERE process = ANY ($1::BIGINT[]) HAVING max(position) IS NOT NULL
+ON CONFLICT (name) DO UPDATE SET value = greatest(procactors_marks.value, excluded.value);
+
+-- name: delete_processes
+DELETE FROM procactors_processes WHERE id = ANY ($1::BIGINT[]);
+
+-- name: count_by_status
+SELECT status, count(*) FROM procactors_processes GROUP BY status;
+
+-- name: register_manager
+INSERT INTO procactors_managers (
+    name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
+) VALUES (
+    $1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::BIGINT, $7::TEXT,
+    $8::DOUBLE PRECISION, $9::DOUBLE PRECISION
+) RETURNING id;
+
+-- name: register_again
+INSERT INTO procactors_managers (
+    id, name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
+) VALUES (
+    $1::BIGINT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::BIGINT, $8::TEXT,
+    $9::DOUBLE PRECISION, $10::DOUBLE PRECISION
+) ON CONFLICT (id) DO NOTHING;
+
+-- name: renew_lease
+UPDATE procactors_managers SET lease_until = $1::DOUBLE PRECISION WHERE id = $2::BIGINT RETURNING id;
+
+-- name: managers
+SELECT id, name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
+FROM procactors_managers ORDER BY id;
+
+-- name: unregister_managers
+DELETE FROM procactors_managers WHERE id = ANY ($1::BIGINT[]);
+
+-- name: orphans
+SELECT id FROM procactors_processes WHERE owner IS NOT NULL
+AND owner NOT IN (SELECT id FROM procactors_managers) LIMIT $1::BIGINT FOR UPDATE SKIP LOCKED;
