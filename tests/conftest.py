@@ -1,10 +1,21 @@
-"""What every test gets: a loop that aiosqlite can use, unless the test asks for more loops."""
+"""What every test gets: a loop that aiosqlite can use, unless it asks for more; PostgreSQL if it asks."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.postgres import postgres_server
+
+pytest.register_assert_rewrite("procactors.testing.store_contract")
+
 
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server for all tests that leave it running; each uses a schema of its own."""
+    with postgres_server() as server:
+        yield server

@@ -15,11 +15,15 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 
 from procactors.errors import InvalidStoreError
 from procactors.stores._errors import translated
+from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
 from procactors.stores._on_sqlite import converse, transact
 from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
+    from procactors._clock import Clock
+    from procactors.options import ManagerOptions
+    from procactors.stores._store import Identity, Member
     from procactors.stores._talk import Talk
 
 T = TypeVar("T")
@@ -32,6 +36,11 @@ class MemoryStore(TalkingStore):
     _image: bytes | None = None
     _users = 0
     _news: anyio.Event | None = None
+
+    def __init__(self, url: str, clock: Clock, options: ManagerOptions) -> None:
+        """Begin empty."""
+        super().__init__(url, clock, options)
+        self._kept: dict[int, list[tuple[Member, float]]] = {}
 
     async def open(self) -> None:
         """Make the database, or take the one that was closed, or that somebody else has open."""
@@ -48,6 +57,7 @@ class MemoryStore(TalkingStore):
     async def close(self) -> None:
         """Keep an image of the database, and close it when its last user has gone."""
         self._users = max(0, self._users - 1)
+        self._kept.pop(anyio.get_current_task().id, None)
         if self._connection is not None and not self._users:
             self._image = self._connection.serialize()
             self._connection.close()
@@ -72,6 +82,28 @@ class MemoryStore(TalkingStore):
         if self._connection is None:
             raise InvalidStoreError(f"{self.url} is not open")
         return self._connection
+
+    # Others. A lease is kept for as long as the task that registered has the store open.
+
+    async def register(self, identity: Identity, lease_s: float) -> Member:
+        """Add a manager or client."""
+        member = await super().register(identity, lease_s)
+        self._kept.setdefault(anyio.get_current_task().id, []).append((member, lease_s))
+        return member
+
+    async def unregister(self, member: Member) -> None:
+        """Remove the row, and keep its lease no more."""
+        for kept in self._kept.values():
+            kept[:] = [(one, lease_s) for one, lease_s in kept if one.id != member.id]
+        await super().unregister(member)
+
+    async def members(self) -> list[Member]:
+        """Return all managers and clients; that the leases of the living are fresh is seen to now."""
+        connection = await self._opened()
+        for kept in self._kept.values():
+            for member, lease_s in kept:
+                transact(connection, renew(member, self.now() + lease_s))
+        return await super().members()
 
     def _tell_users(self) -> None:
         news, self._news = self._news, None

@@ -1,0 +1,115 @@
+"""Reading: records, history, streams of all, what is next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from procactors.model.event import ProcessInterrupted, StepFinished
+from procactors.model.status import ProcessStatus
+from procactors.stores import _batch as b
+from procactors.testing.store_contract._bench import FAR_S, OTHER_PLAN, cancel
+
+if TYPE_CHECKING:
+    from procactors.testing.store_contract._bench import Bench
+
+
+class ReadingTests:
+    """Tests of what is read."""
+
+    async def test_there_may_be_no_such_process(self, bench: Bench) -> None:
+        """Then there is nothing to read."""
+        assert await bench.store.record("0" * 32) is None
+        assert await bench.history("0" * 32, 0, 10) == []
+        assert await bench.store.records(None, None, 10, None) == []
+
+    async def test_records_come_newest_first_in_pages(self, bench: Bench) -> None:
+        """A page goes on after the last pid of the one before, even if that is gone by now."""
+        pids = [written.pid for written in await bench.done(*[bench.queued() for _ in range(5)])]
+        newest_first = pids[::-1]
+        assert await _listed(bench) == newest_first
+        assert await _listed(bench, limit=2) == newest_first[:2]
+        assert await _listed(bench, limit=2, after=newest_first[1]) == newest_first[2:4]
+        await bench.one(b.Change(newest_first[1], cancel))
+        await bench.one(b.Purge(bench.store.now() + 1, 10))
+        assert await _listed(bench, after=newest_first[1]) == newest_first[2:]
+
+    async def test_records_are_chosen_by_status_and_name(self, bench: Bench) -> None:
+        """Or by both."""
+        sample, other, running = await bench.done(bench.queued(), bench.queued(OTHER_PLAN), bench.running())
+        assert await _listed(bench, name="other") == [other.pid]
+        assert await _listed(bench, statuses=[ProcessStatus.RUNNING]) == [running.pid]
+        either = [ProcessStatus.RUNNING, ProcessStatus.QUEUED]
+        assert await _listed(bench, statuses=either, name="sample") == [running.pid, sample.pid]
+        assert await _listed(bench, statuses=[]) == []
+
+    async def test_history_is_read_in_pages(self, bench: Bench) -> None:
+        """In order, after a seq."""
+        written = await bench.one(bench.running())
+        await bench.one(bench.finish_one(written))
+        assert [e.seq for e in await bench.history(written.pid, 0, 2)] == [1, 2]
+        assert [e.seq for e in await bench.history(written.pid, 2, 9)] == [3, 4, 5]
+        assert await bench.history(written.pid, 5, 9) == []
+
+    async def test_data_of_one_event_may_be_that_of_another(self, bench: Bench) -> None:
+        """It is stored once, and read with both."""
+        written = await bench.one(bench.running())
+        output = {"text": "\x00 \\u0000 ü \U0001f600", "n": [1.5, None]}
+        finished = StepFinished(at=bench.at(), step="one", output=output)
+        paused = ProcessInterrupted(at=bench.at(), step="one", payload_seq=4)
+        await bench.one(bench.append(written, finished, paused))
+        events = await bench.history(written.pid, 3, 9)
+        assert [event.output if event.seq == 4 else event.data for event in events] == [output, output]
+        record = await bench.record(written.pid)
+        assert record.interrupt_body is not None
+        assert record.state.status is ProcessStatus.INTERRUPTED
+
+    async def test_the_stream_of_all_is_in_the_order_of_commits(self, bench: Bench) -> None:
+        """Positions grow, and nothing is missed."""
+        start, _ = await bench.store.positions()
+        first, second = await bench.one(bench.running()), await bench.one(bench.running())
+        await bench.one(bench.finish_one(first))
+        events, last = await bench.events_after(start, 100)
+        assert [event.pid for event in events] == [first.pid] * 3 + [second.pid] * 3 + [first.pid] * 2
+        assert [event.position for event in events] == sorted({event.position for event in events})
+        assert last == events[-1].position == (await bench.store.positions())[0]
+        page, after = await bench.events_after(start, 2)
+        assert (page, after) == (events[:2], events[1].position)
+        assert await bench.events_after(last, 9) == ([], last)
+
+    async def test_what_comes_next_is_known(self, bench: Bench) -> None:
+        """When something is due, when the oldest ended."""
+        now = bench.store.now()
+        assert await bench.store.next_moments(now) == (None, None, None)
+        await bench.done(bench.queued(delay_s=FAR_S), bench.queued(delay_s=2 * FAR_S))
+        ended = await bench.ended()
+        due_at, expires_at, ended_at = await bench.store.next_moments(now)
+        assert due_at is not None
+        assert abs(due_at - now - FAR_S) < 60
+        assert expires_at is None
+        assert ended_at == ended.state.ended_at
+
+    async def test_processes_are_counted_by_status(self, bench: Bench) -> None:
+        """Those that there are."""
+        assert await bench.store.counts() == {}
+        await bench.done(bench.queued(), bench.queued(), bench.running())
+        assert await bench.store.counts() == {ProcessStatus.QUEUED: 2, ProcessStatus.RUNNING: 1}
+
+    async def test_what_is_stored_outlives_the_store(self, bench: Bench) -> None:
+        """Closing twice is fine."""
+        written = await bench.one(bench.running())
+        await bench.store.close()
+        await bench.store.close()
+        bench.store = bench.new_store()
+        await bench.store.open()
+        assert (await bench.record(written.pid)).state == written.state
+        assert isinstance(await bench.one(bench.finish_one(written)), b.Written)
+
+
+async def _listed(
+    bench: Bench,
+    statuses: list[ProcessStatus] | None = None,
+    name: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
+) -> list[str]:
+    return [record.pid for record in await bench.store.records(statuses, name, limit, after)]
