@@ -120,11 +120,11 @@ class Process(Composite):
         return list(self.steps.values())
 
     def children(self, data: Any) -> list[Child]:
-        """Return what it runs as a step of another process: itself."""
+        """Return what it runs as a step of another process: itself, on `data`; see `Composite.children`."""
         return [Child(self, data, None)]
 
     def joined(self, outputs: Sequence[Any]) -> Any:
-        """Return its output."""
+        """Return its output; see `Composite.joined`."""
         return outputs[0]
 
     @property

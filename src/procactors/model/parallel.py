@@ -49,11 +49,11 @@ class Parallel(Composite):
         return list(self.branches.values())
 
     def children(self, data: Any) -> list[Child]:
-        """Return one for each branch, on the same data."""
+        """Return one for each branch, on the same `data`; see `Composite.children`."""
         return [Child(branch, data, name) for name, branch in self.branches.items()]
 
     def joined(self, outputs: Sequence[Any]) -> dict[str, Any]:
-        """Return the outputs by name."""
+        """Return the outputs by name; see `Composite.joined`."""
         return dict(zip(self.branches, outputs, strict=True))
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ class Each(Composite):
         return [self.step]
 
     def children(self, data: Any) -> list[Child]:
-        """Return one for each item.
+        """Return one for each item of `data`; see `Composite.children`.
 
         Raises:
             InvalidDataError: The data has no such list.
@@ -113,7 +113,7 @@ class Each(Composite):
         return [Child(self.step, item, str(number)) for number, item in enumerate(items)]
 
     def joined(self, outputs: Sequence[Any]) -> list[Any]:
-        """Return the outputs."""
+        """Return the outputs; see `Composite.joined`."""
         return list(outputs)
 
     def __repr__(self) -> str:
