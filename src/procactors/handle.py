@@ -15,6 +15,9 @@ class _Manager(Protocol):
     async def proceed(self, pid: str, data: Any = None) -> str: ...
     async def cancel(self, pid: str, *, reason: str = "") -> bool: ...
     async def retry(self, pid: str) -> None: ...
+    async def skip(self, pid: str, step: str) -> None: ...
+    async def rewind(self, pid: str, step: str) -> None: ...
+    async def fork(self, pid: str, step: str, data: Any = None) -> ProcessHandle: ...
     def subscribe(self, pid: str | None = None, *, after: int | None = None) -> EventStream: ...
 
 
@@ -63,6 +66,27 @@ class ProcessHandle:
         Cancellation: safe; it was done, or it was not.
         """
         await self._manager.retry(self.pid)
+
+    async def skip(self, step: str) -> None:
+        """Go on behind a step that failed or blocks; see `ProcessManager.skip`.
+
+        Cancellation: safe; it was done, or it was not.
+        """
+        await self._manager.skip(self.pid, step)
+
+    async def rewind(self, step: str) -> None:
+        """Run it again from a step on; see `ProcessManager.rewind`.
+
+        Cancellation: safe; it was done, or it was not.
+        """
+        await self._manager.rewind(self.pid, step)
+
+    async def fork(self, step: str, data: Any = None) -> ProcessHandle:
+        """Start a new process like it from a step on; see `ProcessManager.fork`.
+
+        Cancellation: safe; the new process was stored, or it was not.
+        """
+        return await self._manager.fork(self.pid, step, data)
 
     def subscribe(self, *, after: int | None = None) -> EventStream:
         """Follow its events; see `ProcessManager.subscribe`."""

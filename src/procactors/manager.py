@@ -15,6 +15,7 @@ from procactors.engine.tree import Tree
 from procactors.engine.updates import process_of
 from procactors.errors import InvalidStoreError
 from procactors.executors.places import Executors
+from procactors.going_back import GoingBack
 from procactors.handle import ProcessHandle
 from procactors.model.status import ProcessStatus
 from procactors.observe import Observer
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 OnConflict = Literal["return", "raise", "replace", "skip"]
 
 
-class ProcessManager:
+class ProcessManager(GoingBack):
     """Runs durable processes inside an asyncio application.
 
     Embed it as `async with ProcessManager("sqlite:///app.db") as manager:`, by `lifespan=manager.lifespan`,
@@ -330,20 +331,6 @@ class ProcessManager:
         Cancellation: safe; the request was stored, or it was not.
         """
         return await control.cancel(self._open_room(), checked_pid(pid), reason)
-
-    async def retry(self, pid: str) -> None:
-        """Go on with process `pid`, which failed or timed out, from its failed step.
-
-        Its timeout starts anew, and its failed attempts are forgiven; attempts are counted on.
-
-        Raises:
-            InvalidStateError: It has not failed.
-            KeyConflictError: Its key is held by another process by now.
-            UnknownProcessError: There is no such process.
-
-        Cancellation: safe; it was done, or it was not.
-        """
-        await control.retry(self._open_room(), checked_pid(pid))
 
     def subscribe(self, pid: str | None = None, *, after: int | None = None) -> EventStream:
         """Follow the events of a process, or of all: `async with manager.subscribe(pid) as events`.

@@ -210,6 +210,24 @@ def test_failed_process_is_tried_again(shell):
     )
 
 
+def test_processes_go_back_from_another_program(shell):
+    pid = shell.pid_of("QUICK", '{"approved": false}')
+    assert shell("watch", pid).returncode == 1
+    skipped = shell("skip", pid, "check")
+    assert (skipped.returncode, skipped.stderr) == (0, f"{pid[:16]} goes on behind check\n")
+    assert shell("watch", pid).returncode == 0
+    rewound = shell("rewind", pid, "check")
+    assert (rewound.returncode, rewound.stderr) == (0, f"{pid[:16]} goes back to check\n")
+    assert shell("watch", pid).returncode == 1
+    forked = shell("fork", pid, "check", "--data", '{"approved": true}')
+    assert forked.returncode == 0
+    assert shell("watch", forked.stdout.strip()).returncode == 0
+    assert shell.info(forked.stdout.strip())["output"] == {"approved": True, "checked": True}
+    refused = shell("rewind", pid, "nowhere")
+    assert refused.returncode == 1
+    assert "no step 'nowhere'" in refused.stderr
+
+
 def test_manager_of_another_program_is_listed(shell):
     managers = json.loads(shell("managers", "--json").stdout)
     names = [one["identity"]["name"] for one in managers if one["identity"]["kind"] == "manager"]

@@ -55,6 +55,7 @@ Db = Annotated[
     ),
 ]
 Pid = Annotated[str, typer.Argument(metavar="PID", help="The process; 8 digits or more are enough")]
+StepName = Annotated[str, typer.Argument(metavar="STEP", help="The name of one of its steps")]
 Data = Annotated[
     str | None, typer.Option("--data", metavar="JSON", help="JSON, or @file, or - for standard input")
 ]
@@ -252,6 +253,55 @@ def retry(pid: Pid, db: Db = "") -> None:
         await note_if_nobody_runs(client)
 
     on_store(db, retried)
+
+
+@app.command()
+def skip(pid: Pid, step: StepName, db: Db = "") -> None:
+    """Go on behind a step that failed or blocks.
+
+    The step's input goes on to the next one.
+    """
+
+    async def skipped(client: ProcessManager) -> None:
+        whole = await pid_given(client, pid)
+        await client.skip(whole, step)
+        note(f"{short(whole)} goes on behind {step}")
+        await note_if_nobody_runs(client)
+
+    on_store(db, skipped)
+
+
+@app.command()
+def rewind(pid: Pid, step: StepName, db: Db = "") -> None:
+    """Run a process again from a step on.
+
+    The step gets the input that it had. The process may have ended; nobody may be running it.
+    """
+
+    async def rewound(client: ProcessManager) -> None:
+        whole = await pid_given(client, pid)
+        await client.rewind(whole, step)
+        note(f"{short(whole)} goes back to {step}")
+        await note_if_nobody_runs(client)
+
+    on_store(db, rewound)
+
+
+@app.command()
+def fork(pid: Pid, step: StepName, data: Data = None, db: Db = "") -> None:
+    """Start a process like another, from a step on.
+
+    Prints the new pid. The step gets --data, or else the input that it had there.
+    """
+    with failures_as_lines():
+        value = json_given(data)
+
+    async def forked(client: ProcessManager) -> None:
+        handle = await client.fork(await pid_given(client, pid), step, value)
+        write_result(handle.pid)
+        await note_if_nobody_runs(client)
+
+    on_store(db, forked)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 
-from procactors.engine import control, decide, starting, views
+from procactors.engine import control, returning, starting, views
 from procactors.engine.messages import GiveSlot, TakeSlot
 from procactors.errors import ActorStoppedError, InvalidDefinitionError, InvalidStateError
 from procactors.model import event as e
@@ -137,7 +137,7 @@ class Children:
         if record is None or record.state.status not in {S.FAILED, S.TIMED_OUT, S.CANCELLED}:
             return
         try:
-            await control.change(self._room, pid, decide.revive(PARENT_ENDED))
+            await control.change(self._room, pid, returning.revive(PARENT_ENDED))
         except InvalidStateError:
             return  # it was cancelled by somebody: that is how it ends
 

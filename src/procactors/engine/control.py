@@ -1,4 +1,4 @@
-"""What users want of processes: proceed, cancel, retry. On free ones directly, else by a command.
+"""What users want of processes: proceed, cancel. On free ones directly, else by a command.
 
 A free process is changed by whoever wants it, in one transaction: read, decide, write. For one that has an
 owner a command is left, which its owner applies in the commit of the event that results.
@@ -16,7 +16,6 @@ from procactors.engine import decide
 from procactors.engine.messages import Write
 from procactors.errors import (
     InvalidDataError,
-    InvalidStateError,
     NotInterruptedError,
     ProcactorsError,
     StepNotResolvableError,
@@ -66,15 +65,6 @@ async def cancel(room: Room, pid: str, reason: str) -> bool:
         )
         room.deliver(command)
     return type(outcome) is not b.Unchanged
-
-
-async def retry(room: Room, pid: str) -> None:
-    """Go on with a failed process from its failed step."""
-    outcome = await change(room, pid, decide.retry)
-    if type(outcome) is b.Owned:
-        raise InvalidStateError(
-            f"process {pid} is running: only a process that failed or timed out can be retried", pid=pid
-        )
 
 
 async def proceed(room: Room, pid: str, answer: Any) -> None:

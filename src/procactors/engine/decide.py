@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procactors._clock import is_past, to_datetime
-from procactors.errors import ErrorInfo, InvalidStateError
+from procactors.errors import ErrorInfo
 from procactors.executors._executor import NORMAL
 from procactors.model import event as e
 from procactors.model.sleep import LONGEST_S, Sleep
@@ -231,31 +231,6 @@ def cancelled(
         return advance(plan, state, *ended, e.ProcessCancelled(at=at, reason=state.reason))
     requested = e.ProcessCancelRequested(at=at, reason=reason)
     return advance(plan, state, *ended, requested, e.ProcessCancelled(at=at, reason=reason))
-
-
-def retry(record: Record, now: float) -> Decision:
-    """Decide to go on with a failed process from its failed step."""
-    step = current_step(record.state, record.plan)
-    if record.state.status not in {S.FAILED, S.TIMED_OUT} or step is None:
-        raise InvalidStateError(
-            f"process {record.pid} is {record.state.status.value}: only a process that failed or timed out"
-            " can be retried",
-            pid=record.pid,
-        )
-    return advance(record.plan, record.state, e.ProcessRetried(at=to_datetime(now), step=step))
-
-
-def revive(reason: str) -> Callable[[Record, float], Decision | None]:
-    """Decide to let a child go on that failed, or was cancelled for `reason` when its parent ended."""
-
-    def decide(record: Record, now: float) -> Decision | None:
-        state, step = record.state, current_step(record.state, record.plan)
-        if state.status is not S.CANCELLED or state.reason != reason or step is None:
-            return retry(record, now)
-        back = e.ProcessRewound(at=to_datetime(now), step=step, data_seq=state.data_seq)
-        return advance(record.plan, state, back)
-
-    return decide
 
 
 def proceeded(

@@ -30,7 +30,10 @@ class _StepEvent(_Event, frozen=True, kw_only=True, gc=False):
 
 
 class ProcessQueued(_Event, frozen=True, kw_only=True):
-    """The process is stored, with its plan and its input, and waits for a slot."""
+    """The process is stored, with its plan and its input, and waits for a slot.
+
+    A fork begins at `step`, and names the process that it was `forked_from`.
+    """
 
     name: str
     definition: Any
@@ -40,6 +43,8 @@ class ProcessQueued(_Event, frozen=True, kw_only=True):
     priority: int = 0
     parent_pid: str | None = None
     depth: int = 0
+    step: str | None = None
+    forked_from: str | None = None
 
 
 class ProcessStarted(_Event, frozen=True, kw_only=True):

@@ -79,8 +79,8 @@ def apply(state: ProcessState | None, event: ProcessEvent, plan: Process) -> Pro
     if state is None:
         if not isinstance(event, e.ProcessQueued):
             raise InvalidStateError(f"a history begins with ProcessQueued, not {type(event).__name__}")
-        at = event.at.timestamp()
-        return ProcessState(S.QUEUED, 1, due_at=at, remaining_s=plan.timeout)
+        at, index = event.at.timestamp(), plan.names.index(event.step) if event.step else 0
+        return ProcessState(S.QUEUED, 1, index=index, due_at=at, remaining_s=plan.timeout)
     try:
         allowed, fold = _RULES[type(event)]
     except KeyError:

@@ -87,7 +87,22 @@ def test_wrong_usage_is_exit_code_two(call, words):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "run", "list", "show", "watch", "proceed", "cancel", "retry", "counts", "managers"]
+    "command",
+    [
+        "demo",
+        "run",
+        "list",
+        "show",
+        "watch",
+        "proceed",
+        "cancel",
+        "retry",
+        "skip",
+        "rewind",
+        "fork",
+        "counts",
+        "managers",
+    ],
 )
 def test_every_command_takes_a_store_and_fits_eighty_columns(call, command):
     done = call(command, "--help")
