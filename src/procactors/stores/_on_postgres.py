@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import asyncpg
 
-from procactors.errors import InvalidStoreError, StoreUnavailableError
+from procactors.errors import InvalidDataError, InvalidStoreError, StoreUnavailableError
 from procactors.stores._queries import queries_of
 from procactors.stores._talk import Many
 
@@ -141,11 +141,19 @@ def _texts(column: tuple[Any, ...]) -> tuple[Any, ...] | list[str]:
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Turn what asyncpg raises into StoreUnavailableError or InvalidStoreError, naming the database."""
+    """Turn what asyncpg raises into an error that says whether trying again can help, and where.
+
+    Raises:
+        StoreUnavailableError: It may help.
+        InvalidStoreError: The database can't be used.
+        InvalidDataError: What was to be written can't be kept.
+    """
     try:
         yield
     except _PASSING as error:
         text = str(error) or type(error).__name__
         raise StoreUnavailableError(f"{where} can't be used now: {text}") from error
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise InvalidDataError(f"{where} can't keep what was to be written: {error}") from error
     except asyncpg.PostgresError as error:
         raise InvalidStoreError(f"{where} refused: {error}") from error

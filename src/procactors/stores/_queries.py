@@ -37,6 +37,11 @@ class Queries:
             self._texts[name] = f"{self._texts[begun_by]} {statement}" if begun_by else statement
         self._repeated: dict[tuple[str, int], str] = {}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all queries."""
+        return frozenset(self._texts)
+
     def __getitem__(self, name: str) -> str:
         """Return the query of that name."""
         return self._texts[name]

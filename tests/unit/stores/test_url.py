@@ -1,34 +1,20 @@
-"""Store URLs."""
-
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
-from procactors import InvalidStoreError
-from procactors.stores._url import sqlite_location
+from procactors.errors import InvalidStoreError
+from procactors.stores._url import PostgresLocation, postgres_location
 
 
-@pytest.mark.parametrize(
-    ("url", "path", "synchronous"),
-    [
-        ("sqlite:///app.db", "app.db", "FULL"),
-        ("sqlite:////var/app.db", "/var/app.db", "FULL"),
-        ("sqlite:///app.db?synchronous=normal", "app.db", "NORMAL"),
-        ("sqlite:///a%20b.db", "a b.db", "FULL"),
-        ("sqlite:///a#b.db", "a#b.db", "FULL"),
-    ],
-)
-def test_a_url_names_a_file(url, path, synchronous):
-    location = sqlite_location(url)
-    assert location.path == Path(path)
-    assert location.synchronous == synchronous
+def test_the_schema_is_ours_and_the_rest_the_drivers():
+    location = postgres_location("postgresql://me:secret@db:5433/shop?sslmode=require&schema=jobs")
+    assert location == PostgresLocation("postgresql://me:secret@db:5433/shop?sslmode=require", "jobs")
 
 
-@pytest.mark.parametrize(
-    "url", ["sqlite", "sqlite:app.db", "sqlite:/app.db", "sqlite://host/app.db", "sqlite:///"]
-)
-def test_anything_else_names_none(url):
-    with pytest.raises(InvalidStoreError, match="names no file"):
-        sqlite_location(url)
+def test_the_password_is_not_shown():
+    shown = postgres_location("postgres://me:secret@db/shop?schema=jobs&password=secret").shown
+    assert shown == "postgresql://me@db/shop?schema=jobs"
+
+
+@pytest.mark.parametrize("name", ["", 'a"b', "a b", "1a", "x" * 64])
+def test_a_name_that_is_none_for_a_schema_is_refused(name):
+    with pytest.raises(InvalidStoreError, match="schema"):
+        postgres_location(f"postgresql://db/shop?schema={name}")

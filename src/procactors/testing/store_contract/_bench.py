@@ -93,7 +93,7 @@ class Bench:
         if delay_s:
             events.append(e.ProcessSleeping(at=self.at(), due_at=self.at(delay_s)))
         made = decision(None, *events, plan=plan)
-        return b.Insert(pid=self._ids.pid(), decision=made, plan=plan, **more)
+        return b.Insert(pid=self._ids.pid(), decision=made, plan=plan, identity=more.get("key"), **more)
 
     def running(self, **more: Any) -> b.Insert:
         """Return the operation that stores a process which the manager runs from the start."""
@@ -102,8 +102,8 @@ class Bench:
             e.ProcessStarted(at=self.at(), owner="me"),
             e.StepStarted(at=self.at(), step="one"),
         )
-        owner = more.pop("owner", self.me)
-        return b.Insert(pid=self._ids.pid(), decision=decision(None, *events), plan=PLAN, owner=owner, **more)
+        values = {"owner": self.me, "identity": more.get("key")} | more
+        return b.Insert(pid=self._ids.pid(), decision=decision(None, *events), plan=PLAN, **values)
 
     def append(self, written: b.Written, *events: ProcessEvent, **more: Any) -> b.Append:
         """Return the owner's next write."""

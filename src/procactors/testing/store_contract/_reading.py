@@ -88,6 +88,20 @@ class ReadingTests:
         assert expires_at is None
         assert ended_at == ended.state.ended_at
 
+    async def test_who_has_lost_its_parent_is_known(self, bench: Bench) -> None:
+        """While it is alive, and nobody has wanted it to end."""
+        parent = await bench.one(bench.running())
+        child, wanted = await bench.done(
+            bench.running(parent=parent.process, depth=1), bench.running(parent=parent.process, depth=1)
+        )
+        assert (await bench.record(child.pid)).parent_pid == parent.pid
+        assert await bench.store.bereaved(9) == []
+        await bench.done(bench.end(parent), b.Leave(wanted.pid, "cancel", b"{}"))
+        assert await bench.store.bereaved(9) == [child.pid]
+        assert (await bench.store.news(bench.me, frozenset())).is_bereaved
+        await bench.one(bench.end(child))
+        assert await bench.store.bereaved(9) == []
+
     async def test_processes_are_counted_by_status(self, bench: Bench) -> None:
         """Those that there are."""
         assert await bench.store.counts() == {}

@@ -46,6 +46,8 @@ CREATE INDEX procactors_processes_owner ON procactors_processes (owner) WHERE ow
 CREATE INDEX procactors_processes_ended ON procactors_processes (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX procactors_processes_behind ON procactors_processes (behind) WHERE behind IS NOT NULL;
 CREATE INDEX procactors_processes_parent ON procactors_processes (parent) WHERE parent IS NOT NULL;
+CREATE INDEX procactors_processes_alive_children ON procactors_processes (parent)
+    WHERE parent IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX procactors_processes_status ON procactors_processes (status, id);
 CREATE INDEX procactors_processes_name ON procactors_processes (name, id);
 

@@ -243,3 +243,9 @@ DELETE FROM procactors_managers WHERE id = ANY ($1::BIGINT[]);
 -- name: orphans
 SELECT id FROM procactors_processes WHERE owner IS NOT NULL
 AND owner NOT IN (SELECT id FROM procactors_managers) LIMIT $1::BIGINT FOR UPDATE SKIP LOCKED;
+
+-- name: bereaved
+SELECT c.pid FROM procactors_processes c JOIN procactors_processes p ON p.id = c.parent
+WHERE c.parent IS NOT NULL AND c.ended_at IS NULL AND p.ended_at IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM procactors_commands m WHERE m.process = c.id AND m.kind = 'cancel')
+LIMIT $1::BIGINT;
