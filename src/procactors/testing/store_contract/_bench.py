@@ -102,7 +102,7 @@ class Bench:
             e.ProcessStarted(at=self.at(), owner="me"),
             e.StepStarted(at=self.at(), step="one"),
         )
-        values = {"owner": self.me, "identity": more.get("key")} | more
+        values: dict[str, Any] = {"owner": self.me, "identity": more.get("key")} | more
         return b.Insert(pid=self._ids.pid(), decision=decision(None, *events), plan=PLAN, **values)
 
     def append(self, written: b.Written, *events: ProcessEvent, **more: Any) -> b.Append:
