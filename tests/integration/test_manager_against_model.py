@@ -1,10 +1,11 @@
-"""A manager against a small model of what processes are: a Hypothesis state machine, with crashes in between."""
+"""A manager against a small model of what processes are, driven by Hypothesis, with crashes in between."""
 
 from __future__ import annotations
 
 import asyncio
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -145,7 +146,7 @@ class ManagerMachine(RuleBasedStateMachine):
     def end_a_step(self, pid, order):
         if self.loop.run(self.manager.info(pid)).status is S.RUNNING:
             self.gates.open(pid, order)
-            self.settled(anyio.sleep(0))
+            self.settled(anyio.lowlevel.checkpoint())
             self.models[pid].obey(order)
 
     @rule(pid=pids)
@@ -247,6 +248,10 @@ def check(info, model):
 
 
 ManagerMachine.TestCase.settings = settings(
-    max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=50,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
 )
 TestManagerAgainstModel = pytest.mark.slow(ManagerMachine.TestCase)

@@ -48,6 +48,7 @@ class Tree:
         self._opened = anyio.Event()
         self._closing = anyio.Event()
         self._failure: BaseException | None = None
+        self._scope = anyio.CancelScope()
         self._stall = StallWatch(room)
         self._is_killed = False
 
@@ -58,7 +59,7 @@ class Tree:
         try:
             await self._opened.wait()
         except BaseException:
-            await self.kill()
+            await self._cut_short()
             raise
         if self._failure is not None:
             await self._task
@@ -73,37 +74,49 @@ class Tree:
 
     async def kill(self) -> None:
         """End without a word, as `kill -9` would: nothing is released, no row is removed."""
+        self._is_killed = True
+        await self._cut_short()
+
+    async def _cut_short(self) -> None:
         if self._task is not None:
-            self._is_killed = True
-            self._task.cancel()
+            self._scope.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([self._task])
 
     async def _live(self) -> None:
-        room = self._room
         try:
-            await room.store.open()
-            try:
-                room.member = await room.store.register(
-                    this_process(room.name, "manager" if room.runs else "client"), room.options.lease_s
-                )
-                self._stall.start()
-                try:
-                    await self._serve()
-                finally:
-                    self._stall.stop()
-                await room.store.unregister(room.member)
-            finally:
-                await room.store.close()
+            with self._scope:
+                await self._with_store()
         except Exception as error:  # noqa: BLE001 - the opener raises it, or it is logged
             if self._opened.is_set():
                 _log.exception("the engine ended with an error")
             self._failure = error
-        except asyncio.CancelledError:
-            if not self._is_killed:
-                raise
         finally:
             self._opened.set()
+
+    async def _with_store(self) -> None:
+        room = self._room
+        try:
+            await room.store.open()
+            room.member = await room.store.register(
+                this_process(room.name, "manager" if room.runs else "client"), room.options.lease_s
+            )
+            try:
+                await self._watched()
+            finally:
+                if not self._is_killed:
+                    with anyio.CancelScope(shield=True):
+                        await room.store.unregister(room.member)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await room.store.close()
+
+    async def _watched(self) -> None:
+        self._stall.start()
+        try:
+            await self._serve()
+        finally:
+            self._stall.stop()
 
     async def _serve(self) -> None:
         room = self._room
