@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +33,21 @@ def main() -> None:
     logging.getLogger("procactors.actors").setLevel(
         logging.ERROR
     )  # what actors leave undone as they stop is normal
+    sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may be anything
-    _run()
+    try:
+        _run()
+    except OSError as error:
+        nowhere = _nowhere()
+        os.dup2(nowhere.fileno(), 1)  # what could not be written would be tried again at exit
+        sys.exit(f"Error: {error.strerror or error}")
+
+
+def _nowhere() -> TextIO:
+    """Return a stream for what nobody wants to read: a closed one is None in Python."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 if __name__ == "__main__":

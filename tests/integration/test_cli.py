@@ -240,6 +240,25 @@ def test_reader_that_goes_away_ends_the_command(shell):
         assert "Traceback" not in program.stderr.read()
 
 
+def test_output_that_can_not_be_written_is_said_in_one_line(shell):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = shell.end(shell.begin("list", "--json", stdout=full))
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+
+
+def test_closed_output_is_no_error(shell):
+    script = f'exec "$0" -m procactors show {shell.pid_of("QUICK")} >&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable],
+        cwd=shell.folder,
+        env=shell.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_without_the_extra_it_says_what_to_install(tmp_path):
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(name='typer')", "utf-8")
     done = subprocess.run(
