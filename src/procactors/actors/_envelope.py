@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Generic
 
-import anyio
-
+from procactors._wakeup import Wakeup
 from procactors.actors._message import Message, Reply
 
 
@@ -21,7 +20,7 @@ class ReplySlot(Generic[Reply]):
     def __init__(self) -> None:
         """Make an empty slot."""
         self._answered = False
-        self._arrival: anyio.Event | None = None
+        self._arrival: Wakeup | None = None
         self._value: Any = None
         self._error: BaseException | None = None
         self.is_given_up = False
@@ -47,7 +46,7 @@ class ReplySlot(Generic[Reply]):
     def _answer(self) -> None:
         self._answered = True
         if self._arrival is not None:
-            self._arrival.set()
+            self._arrival.wake()
 
     @property
     def is_answered(self) -> bool:
@@ -57,9 +56,9 @@ class ReplySlot(Generic[Reply]):
     async def wait(self) -> Reply:
         """Wait for the answer and return it, or raise it. Cancellation: gives the reply up."""
         if not self._answered:
-            self._arrival = anyio.Event()
+            self._arrival = Wakeup()
             try:
-                await self._arrival.wait()
+                await self._arrival
             except BaseException:
                 self.is_given_up = True
                 raise

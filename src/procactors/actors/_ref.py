@@ -75,7 +75,8 @@ class ActorRef(Generic[M_contra]):
         asker = current_cell.get()
         if asker is None:
             return await _ask(cell, request, timeout, None)
-        _refuse_cycle(asker, cell)
+        if cell is asker or cell.asks:
+            _refuse_cycle(asker, cell)
         asker.asks.append(cell)
         try:
             return await _ask(cell, request, timeout, asker.turns.asks_until)
@@ -117,7 +118,9 @@ def _refuse_cycle(asker: Cell, target: Cell) -> None:
 async def _ask(cell: Cell, request: Request[Reply], timeout: float | None, until: float | None) -> Reply:
     slot: ReplySlot[Reply] = ReplySlot()
     if timeout is None:
-        await _send(cell, Envelope(request, slot, None), None)
+        envelope = Envelope(request, slot, None)
+        if not _post(cell, envelope):
+            await _post_when_room(cell, envelope, None)
         return await slot.wait()
 
     def expire() -> None:
@@ -131,19 +134,27 @@ async def _ask(cell: Cell, request: Request[Reply], timeout: float | None, until
         timeout = max(0.0, until - now)
     timer = cell.system.timers.at(deadline, expire)  # a cancel scope would cost more than all the rest
     try:
-        await _send(cell, Envelope(request, slot, deadline), timeout)
+        envelope = Envelope(request, slot, deadline)
+        if not _post(cell, envelope):
+            await _post_when_room(cell, envelope, timeout)
         return await slot.wait()
     finally:
         timer.cancel()
 
 
-async def _send(cell: Cell, envelope: Envelope, timeout: float | None) -> None:
-    mailbox = cell.turns.mailbox
-    if not mailbox.has_room(envelope.message):
-        with anyio.move_on_after(timeout):
-            await mailbox.room(envelope.message)
+def _post(cell: Cell, envelope: Envelope) -> bool:
+    """Put an ask into the mailbox; False if it has no room for it."""
     if cell.exit is not None:
         problem = f"actor {cell.name} has stopped: {cell.exit}"
         raise ActorStoppedError(problem)
-    if not envelope.slot.is_answered and mailbox.has_room(envelope.message):
-        cell.deliver(envelope, envelope.message)
+    if not cell.turns.mailbox.has_room(envelope.message):
+        return False
+    cell.turns.deliver(envelope, envelope.message)
+    return True
+
+
+async def _post_when_room(cell: Cell, envelope: Envelope, timeout: float | None) -> None:
+    with anyio.move_on_after(timeout):
+        await cell.turns.mailbox.room(envelope.message)
+    if not envelope.slot.is_answered:
+        _post(cell, envelope)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 
+from procactors._wakeup import Wakeup
 from procactors.actors._envelope import Envelope
 from procactors.errors import MailboxFullError
 
@@ -82,11 +83,6 @@ class _Queue:
     def is_full(self) -> bool:
         return self.keyed is None and len(self.items) >= self.lane.capacity
 
-    def take(self) -> Any:
-        if self.keyed is None:
-            return self.items.popleft()
-        return self.keyed.popitem(last=False)[1]
-
     def take_all(self) -> list[Any]:
         if self.keyed is None:
             taken = list(self.items)
@@ -124,7 +120,7 @@ class StagedMailbox:
             raise ValueError(problem)
         self._queues = tuple(_Queue(lane, index) for index, lane in enumerate(lanes))
         self._by_type: dict[type, _Queue] = {}
-        self._consumer: anyio.Event | None = None
+        self._consumer: Wakeup | None = None
         self._room: anyio.Event | None = None
         self.taken_lane = 0
         """Index of the lane from which the last item was taken."""
@@ -150,7 +146,7 @@ class StagedMailbox:
         else:
             queue.items.append(item)
         if self._consumer is not None:
-            self._consumer.set()
+            self._consumer.wake()
             self._consumer = None
         return queue.index
 
@@ -202,13 +198,14 @@ class StagedMailbox:
     def take(self) -> Any:
         """Take the next item: the oldest of the most urgent lane that holds any; None if none does."""
         for queue in self._queues:
-            depth = len(queue.items) if queue.keyed is None else len(queue.keyed)
-            if depth:
-                queue.peak = max(queue.peak, depth)
+            held = queue.items if queue.keyed is None else queue.keyed
+            if held:
+                if len(held) > queue.peak:
+                    queue.peak = len(held)
                 if self._room is not None:
                     self._make_room()
                 self.taken_lane = queue.index
-                return queue.take()
+                return queue.items.popleft() if queue.keyed is None else queue.keyed.popitem(last=False)[1]
         return None
 
     def take_lane(self) -> list[Any]:
@@ -233,13 +230,13 @@ class StagedMailbox:
         Cancellation: safe; nothing is taken.
         """
         if not self:
-            self._consumer = anyio.Event()
-            await self._consumer.wait()
+            self._consumer = Wakeup()
+            await self._consumer
 
     def wake(self) -> None:
         """Let the consumer look up even though nothing was put."""
         if self._consumer is not None:
-            self._consumer.set()
+            self._consumer.wake()
             self._consumer = None
 
     def drain(self) -> Iterable[Any]:
@@ -257,7 +254,12 @@ class StagedMailbox:
 
     def has_before(self, index: int) -> bool:
         """Tell whether a lane more urgent than lane `index` holds anything."""
-        return any(queue.depth for queue in self._queues[:index])
+        for queue in self._queues:
+            if queue.index == index:
+                return False
+            if queue.items or queue.keyed:
+                return True
+        return False
 
     def __len__(self) -> int:
         """Return how many messages wait in all lanes."""
@@ -265,7 +267,10 @@ class StagedMailbox:
 
     def __bool__(self) -> bool:
         """Tell whether anything waits."""
-        return any(queue.items or queue.keyed for queue in self._queues)
+        for queue in self._queues:  # noqa: SIM110 - a generator would take three times as long
+            if queue.items or queue.keyed:
+                return True
+        return False
 
     def statistics(self) -> tuple[LaneStatistics, ...]:
         """Return how each lane stands, the most urgent first."""
