@@ -200,7 +200,7 @@ class StagedMailbox:
         for queue in self._queues:
             held = queue.items if queue.keyed is None else queue.keyed
             if held:
-                if len(held) > queue.peak:
+                if len(held) > queue.peak:  # noqa: PLR1730 - it would be a call for each message
                     queue.peak = len(held)
                 if self._room is not None:
                     self._make_room()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-import anyio
+from procactors._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from procactors.model.event import ProcessEvent
@@ -25,7 +25,7 @@ class Follower:
         self.is_behind = False
         self.is_closed = False
         self._events: deque[ProcessEvent] = deque()
-        self._arrival: anyio.Event | None = None
+        self._arrival: Wakeup | None = None
 
     def offer(self, event: ProcessEvent) -> None:
         """Take an event."""
@@ -44,7 +44,7 @@ class Follower:
     def wake(self) -> None:
         """Let a waiting subscriber look again."""
         if self._arrival is not None:
-            self._arrival.set()
+            self._arrival.wake()
             self._arrival = None
 
     def take(self) -> ProcessEvent | None:
@@ -54,5 +54,5 @@ class Follower:
     async def wait(self) -> None:
         """Wait until there is an event, or the follower is behind or closed."""
         if not (self._events or self.is_behind or self.is_closed):
-            self._arrival = anyio.Event()
-            await self._arrival.wait()
+            self._arrival = Wakeup()
+            await self._arrival
