@@ -15,7 +15,7 @@ from procactors.actors._message import Message, Reply
 class ReplySlot(Generic[Reply]):
     """Where one reply is put once and awaited once. The first answer wins, later ones are ignored."""
 
-    __slots__ = ("__weakref__", "_answered", "_arrival", "_error", "_value", "is_given_up")
+    __slots__ = ("_answered", "_arrival", "_error", "_value", "is_given_up")
 
     def __init__(self) -> None:
         """Make an empty slot."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -57,6 +58,15 @@ class LaneStatistics(msgspec.Struct, frozen=True):
 
 _NOTHING: deque[Any] = deque(maxlen=0)
 """Stands for the items of a lane that has had none: most lanes of most actors never have."""
+
+
+@lru_cache(maxsize=128)
+def _check(lanes: tuple[Lane, ...]) -> None:
+    """Look once at the lanes of a class of actors, of which there may be thousands."""
+    names = [lane.name for lane in lanes]
+    if not names or len(set(names)) != len(names) or any(lane.capacity < 1 for lane in lanes):
+        problem = f"a mailbox needs lanes of different names with capacity >= 1, not {lanes!r}"
+        raise ValueError(problem)
 
 
 class _Queue:
@@ -114,10 +124,7 @@ class StagedMailbox:
         Raises:
             ValueError: There is no lane, two have one name, or a capacity is below 1.
         """
-        names = [lane.name for lane in lanes]
-        if not names or len(set(names)) != len(names) or any(lane.capacity < 1 for lane in lanes):
-            problem = f"a mailbox needs lanes of different names with capacity >= 1, not {lanes!r}"
-            raise ValueError(problem)
+        _check(tuple(lanes))
         self._queues = tuple(_Queue(lane, index) for index, lane in enumerate(lanes))
         self._by_type: dict[type, _Queue] = {}
         self._consumer: Wakeup | None = None

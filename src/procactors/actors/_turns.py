@@ -7,7 +7,6 @@ Other tasks of the event loop get their turn after each batch, not after each me
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from anyio.lowlevel import checkpoint
 
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 _BATCH = 128
 """Messages handled before other tasks of the loop get their turn."""
 
+_FEW_TAKEN = 64
+"""Above how many replies that were taken it is looked which of them have been given."""
+
 
 class Fired:
     """A timer's message on its way; void when the timer was set anew or cancelled since."""
@@ -44,8 +46,8 @@ class Turns:
     """The actor's turns: what it handles now, and what comes next."""
 
     __slots__ = (
-        "_actor", "_clock", "_fired", "_gives_replies", "_heap", "_lane", "_slot", "_taken", "asks_until",
-        "current", "current_since", "expired", "handled", "hook_error", "is_over", "mailbox",
+        "_actor", "_clock", "_fired", "_gives_replies", "_heap", "_lane", "_many_taken", "_slot", "_taken",
+        "asks_until", "current", "current_since", "expired", "handled", "hook_error", "is_over", "mailbox",
     )  # fmt: skip
 
     def __init__(self, mailbox: StagedMailbox, clock: Clock, heap: TimerHeap) -> None:
@@ -68,7 +70,8 @@ class Turns:
         self._gives_replies = True
         self._lane = 0
         self._slot: ReplySlot[Any] | None = None
-        self._taken: WeakSet[ReplySlot[Any]] | None = None
+        self._taken: list[ReplySlot[Any]] | None = None
+        self._many_taken = _FEW_TAKEN
         self._fired: dict[str, Fired] = {}
 
     def begin(self, actor: Actor[Any]) -> None:
@@ -189,7 +192,7 @@ class Turns:
         """Hand out the reply slot of the ask in hand, once."""
         slot, self._slot = self._slot, None
         if slot is not None and not hand_on:
-            self._note_taken(slot)
+            self._note_taken([slot])
         return slot
 
     def take_replies(self, *, hand_on: bool) -> list[ReplySlot[Any] | None]:
@@ -197,15 +200,18 @@ class Turns:
         items = self.current if isinstance(self.current, list) else []
         self._gives_replies = False
         slots = [item.slot if type(item) is Envelope else None for item in items]
-        for slot in slots:
-            if slot is not None and not hand_on:
-                self._note_taken(slot)
+        if not hand_on:
+            self._note_taken([slot for slot in slots if slot is not None])
         return slots
 
-    def _note_taken(self, slot: ReplySlot[Any]) -> None:
+    def _note_taken(self, slots: list[ReplySlot[Any]]) -> None:
+        """Remember replies that are to be given, and forget those that have been."""
         if self._taken is None:
-            self._taken = WeakSet()
-        self._taken.add(slot)
+            self._taken = []
+        elif len(self._taken) > self._many_taken:
+            self._taken = [slot for slot in self._taken if not slot.is_answered]
+            self._many_taken = 2 * len(self._taken) + _FEW_TAKEN
+        self._taken += slots
 
     def set_timer(self, key: str, delay: float, message: Message) -> None:
         """Deliver `message` in `delay` seconds unless the key is set again, cancelled, or the life ends."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from procactors.engine.children import Children
     from procactors.engine.room import Room
     from procactors.executors._executor import Executor
-    from procactors.executors.call import PreparedStep
     from procactors.model.definition import Process
     from procactors.model.state import ProcessState
 
@@ -92,32 +91,25 @@ class Attempt:
         """Run the step in the calling task. Raises only if the calling task itself is cancelled."""
         ctx = StepContext(self.pid, self.step.name, self.attempt, self._room.services, self)
         current_step.set(ctx)
+        outcome: StepOutcome
         try:
             prepared = self._room.catalog.prepared(self.step)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the step, it is the step's
-            return Raised(error)
-        outcome = await self._guarded(prepared, data, ctx)
-        self.is_over = True
-        return CutShort() if self.is_cut and not isinstance(outcome, Returned) else outcome
-
-    async def _guarded(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext) -> StepOutcome:
-        executor = self._executor = self._room.executors.of(prepared)
-        try:
-            return Returned(await executor.run(prepared, data, ctx, self))
+            executor = self._executor = self._room.executors.of(prepared)
+            outcome = Returned(await executor.run(prepared, data, ctx, self))
         except KeyboardInterrupt:
             raise
         except GeneratorExit as error:
             if not _is_in_task():
                 raise  # the task itself is thrown away, as its loop is gone
-            return Raised(error)
+            outcome = Raised(error)
         except anyio.get_cancelled_exc_class() as error:
-            if anyio.current_effective_deadline() == float("-inf"):
-                if self.is_cut:
-                    return CutShort()
+            if not self.is_cut and anyio.current_effective_deadline() == float("-inf"):
                 raise  # it is not this step that is cancelled
-            return Raised(error)  # the step cancelled itself
+            outcome = Raised(error)  # the step cancelled itself
         except BaseException as error:  # noqa: BLE001 - SystemExit in a step fails the step
-            return Raised(error)
+            outcome = Raised(error)
+        self.is_over = True
+        return CutShort() if self.is_cut and not isinstance(outcome, Returned) else outcome
 
     def cut(self) -> None:
         """Cancel the step."""

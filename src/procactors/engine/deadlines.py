@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 class Deadlines:
     """Sets and forgets them; most processes have one, for the whole of their life."""
 
-    __slots__ = ("_actor", "_has_any", "_pid", "_room")
+    __slots__ = ("_actor", "_pid", "_room", "_set")
 
     def __init__(self, room: Room, pid: str, actor: ActorRef[Any]) -> None:
         """Begin without any; `actor` is told when one has passed."""
         self._room = room
         self._pid = pid
         self._actor = actor
-        self._has_any = False
+        self._set: set[str] = set()
 
     def watch_process(self, deadline_at: float | None) -> None:
         """Watch over the process's own deadline, an instant of the store's clock."""
         if deadline_at is not None:
             self._watch(PROCESS, self._room.monotonic(deadline_at), 0)
-        elif self._has_any:
+        else:
             self._forget(PROCESS)
 
     def watch_step(self, attempt: Attempt) -> None:
@@ -58,13 +58,14 @@ class Deadlines:
 
     def forget_all(self) -> None:
         """Forget everything."""
-        if self._has_any:
-            self._forget(PROCESS, STEP, HEARTBEAT)
+        self._forget(PROCESS, STEP, HEARTBEAT)
 
     def _watch(self, kind: str, deadline: float, seq: int) -> None:
-        self._has_any = True
+        self._set.add(kind)
         self._room.watchdog.tell(Watch((self._pid, kind), deadline, self._actor, TimeUp(kind, seq)))
 
     def _forget(self, *kinds: str) -> None:
         for kind in kinds:
-            self._room.watchdog.tell(Unwatch((self._pid, kind)))
+            if kind in self._set:
+                self._set.remove(kind)
+                self._room.watchdog.tell(Unwatch((self._pid, kind)))

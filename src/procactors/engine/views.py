@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -114,7 +115,7 @@ async def record_of(room: Room, pid: str) -> Record:
 async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
     """Wait for the end of a process, and return its output or raise how it ended."""
     follower = Follower(pid, wants_ends_only=True)
-    with anyio.fail_after(timeout):
+    with nullcontext() if timeout is None else anyio.fail_after(timeout):
         try:
             followed = await room.streams.ask(Follow(follower), timeout=None)
             if not followed.is_alive:

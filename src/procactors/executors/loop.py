@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from procactors.executors.call import Later
@@ -30,6 +31,6 @@ class LoopExecutor:
         value = prepared.call(data, ctx)
         if type(value) is Later:
             return await self._threads.call(value.call, run)
-        if inspect.isawaitable(value):
+        if type(value) is CoroutineType or inspect.isawaitable(value):
             return await value
         return value

@@ -37,6 +37,8 @@ class LeaseKeeper:
         self._renewal = renewal
         self._name = member.identity.name
         self._lease_s = lease_s
+        self.renewals = 0
+        """How often it has been renewed, or is just being renewed."""
         self._stop = Event()
         self._loop = asyncio.get_running_loop()
         self._ended = anyio.Event()
@@ -56,6 +58,7 @@ class LeaseKeeper:
     def _run(self) -> None:
         try:
             while not self._stop.wait(self._lease_s / 3):
+                self.renewals += 1
                 self._renew()
         finally:
             self._renewal.close()

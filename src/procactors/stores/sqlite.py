@@ -14,6 +14,7 @@ import aiosqlite
 import anyio
 
 from procactors.errors import InvalidStoreError
+from procactors.stores._changes import Changes
 from procactors.stores._errors import translated
 from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
@@ -60,9 +61,8 @@ class SqliteStore(TalkingStore):
         self._writer: _Connection | None = None
         self._reader: _Connection | None = None
         self._lease: LeaseKeeper | None = None
-        self._seen_version = 0
+        self._changes: Changes | None = None
         self._attentive_until = 0.0
-        self._has_company = False
 
     async def open(self) -> None:
         """Connect, and bring the schema to the newest version."""
@@ -110,7 +110,7 @@ class SqliteStore(TalkingStore):
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         migrate_sqlite(connection, self.now(), self.url)
-        self._seen_version = _data_version(connection)
+        self._changes = Changes(connection)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -161,19 +161,25 @@ class SqliteStore(TalkingStore):
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too; polling is quicker while there are others."""
         found = await super().members()
-        self._has_company = len(found) > 1
+        if self._changes is not None:
+            self._changes.has_company = len(found) > 1
         return found
 
     async def changed(self) -> None:
         """Return when another connection has changed the file, looking every few milliseconds."""
+        changes = self._changes
+        if changes is None:
+            raise InvalidStoreError(f"{self.url} is not open")
         while True:
-            attentive = self._has_company or self.clock.monotonic() < self._attentive_until
+            attentive = changes.has_company or self.clock.monotonic() < self._attentive_until
             await anyio.sleep(self.options.poll_active_s if attentive else self.options.poll_idle_s)
-            version = await self._on(self._writer, _data_version)
-            if version != self._seen_version:
-                self._seen_version = version
+            if await self._on(self._writer, self._others_changed):
                 self._attentive_until = self.clock.monotonic() + _ATTENTIVE_S
                 return
+
+    def _others_changed(self, connection: sqlite3.Connection) -> bool:
+        renewals = 0 if self._lease is None else self._lease.renewals
+        return self._changes is not None and self._changes.have_come(connection, renewals)
 
 
 class _Renewal:
@@ -196,9 +202,3 @@ class _Renewal:
         """Disconnect."""
         if self._connection is not None:
             self._connection.close()
-
-
-def _data_version(connection: sqlite3.Connection) -> int:
-    """Return SQLite's change counter, which does not count this connection's own commits."""
-    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
-    return version
