@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procactors.stores._queries import queries_of
-
 if TYPE_CHECKING:
     import sqlite3
 
-_sql = queries_of("sqlite")
+# Beside the named queries, as no other database has anything to be asked like that.
+_NUMBERS = """
+    SELECT (SELECT count(*) FROM procactors_managers), group_concat(name || seq)
+    FROM sqlite_sequence WHERE name GLOB 'procactors_*'"""
 
 
 class Changes:
@@ -55,5 +56,5 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _numbers(connection: sqlite3.Connection) -> tuple[Any, ...]:
     """Return how many members there are, and the last numbers of all that is counted up."""
-    numbers: tuple[Any, ...] = connection.execute(_sql["last_numbers"]).fetchone()
+    numbers: tuple[Any, ...] = connection.execute(_NUMBERS).fetchone()
     return numbers

@@ -171,11 +171,6 @@ WHERE e.position > ? ORDER BY e.position LIMIT ?;
 SELECT p.pid, json_extract(p.state, '$.seq'), p.progress FROM procactors_processes p
 WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL;
 
--- name: last_numbers
--- How many members there are, and the last numbers given out: they show whether anybody did anything.
-SELECT (SELECT count(*) FROM procactors_managers), group_concat(name || seq)
-FROM sqlite_sequence WHERE name GLOB 'procactors_*';
-
 -- name: last_position
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'procactors_events'), 0);
 
