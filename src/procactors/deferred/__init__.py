@@ -11,6 +11,7 @@ from procactors.deferred._scheduler import DeferredScheduler as DeferredSchedule
 from procactors.deferred._scheduler import SchedulerStatistics as SchedulerStatistics
 from procactors.deferred._scope import current_updates as current_updates
 from procactors.deferred._scope import defer as defer
+from procactors.deferred._scope import defer_into as defer_into
 from procactors.deferred._scope import deferred_scope as deferred_scope
 from procactors.deferred._stage import Stage as Stage
 from procactors.deferred._transactions import Transactions as Transactions

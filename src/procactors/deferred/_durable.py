@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procactors.deferred._stage import Stage
+from procactors.deferred._updates import settled
 
 if TYPE_CHECKING:
     from procactors.deferred._level import Level
@@ -20,13 +21,21 @@ async def keep_all(level: Level, shared: Shared) -> None:
 
     Cancellation: those that are not kept yet stay in the queue.
     """
-    entries = level.take(_is_to_keep)
+    entries = take_durable(level, shared)
     for index, entry in enumerate(entries):
         try:
             await shared.keep(entry.update)
         except BaseException:
             level.put_back(entries[index:], Stage.POSTSEND)
             raise
+
+
+def take_durable(level: Level, shared: Shared) -> list[Entry]:
+    """Take out what is to be kept now, but for what a rollback has cancelled."""
+    taken = level.take(_is_to_keep)
+    kept = [entry for entry in taken if not settled(entry.update)]
+    shared.counts.cancelled += len(taken) - len(kept)
+    return kept
 
 
 def _is_to_keep(entry: Entry) -> bool:

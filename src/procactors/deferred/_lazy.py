@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from procactors.deferred._current import CURRENT
+from procactors.errors import NoDeferredScopeError
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from procactors.deferred._current import Place
     from procactors.deferred._queue import DeferredUpdates
 
-_CHANGING = Lock()
-"""Guards the making of queues and the ends of scopes: `defer` may be called from any thread."""
+_MAKING = Lock()
+"""Guards the making of queues: `defer` may be called from any thread."""
 
 
 class LazyScope:
@@ -29,16 +30,11 @@ class LazyScope:
     A subclass says how the queue is made. For those who write a middleware, or another engine, of their own.
     """
 
-    __slots__ = ("_token", "is_over", "updates")
-
-    def __init__(self) -> None:
-        """Begin without a queue."""
-        self.updates: DeferredUpdates | None = None
-        """The queue; None until something is deferred."""
-        self.is_over = False
-        """True once what the scope is around is over: what comes later has nobody to run it by the way."""
-
-        self._token: Token[Place | LazyScope | None]
+    updates: DeferredUpdates | None = None
+    """The queue; None until something is deferred."""
+    is_over = False
+    """True once what the scope is around is over: what comes later has nobody to run it by the way."""
+    _token: Token[Place | LazyScope | None]
 
     def __enter__(self) -> Self:
         """Make it the scope that `defer` means."""
@@ -55,25 +51,39 @@ class LazyScope:
         CURRENT.reset(self._token)
 
     def make(self) -> DeferredUpdates:
-        """Make the queue. Called once, from any thread; if the scope is over, for somebody who is late.
+        """Make the queue. Called once, from any thread."""
+        raise NotImplementedError
+
+    def late(self, updates: DeferredUpdates) -> None:
+        """Take care of a queue that was made when the scope was over, or just then. From any thread.
 
         Raises:
-            NoDeferredScopeError: Somebody is too late.
+            NoDeferredScopeError: It is too late.
         """
         raise NotImplementedError
 
     def open(self) -> DeferredUpdates:
-        """Return the queue, which is made if need be."""
-        with _CHANGING:
-            if self.updates is None:
-                self.updates = self.make()
-            return self.updates
+        """Return the queue, which is made if need be.
+
+        Raises:
+            NoDeferredScopeError: The scope is over.
+        """
+        with _MAKING:
+            updates = self.updates
+            if updates is None:
+                updates = self.updates = self.make()
+                if self.is_over:  # looked at when the queue can be seen; `end` does it the other way round
+                    try:
+                        self.late(updates)
+                    except NoDeferredScopeError:
+                        self.updates = None
+                        raise
+            return updates
 
     def end(self) -> DeferredUpdates | None:
         """Note that what the scope is around is over; return its queue, if it has come to have one."""
-        with _CHANGING:
-            self.is_over = True
-            return self.updates
+        self.is_over = True
+        return self.updates
 
     @classmethod
     def current(cls) -> Self | None:

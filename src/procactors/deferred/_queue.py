@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from procactors.deferred._attempt import TransactionRound, refuse_recursion
 from procactors.deferred._current import CURRENT, Current, refuse_waiting_for_itself
-from procactors.deferred._durable import keep_all
+from procactors.deferred._durable import keep_all, take_durable
 from procactors.deferred._exclusive import Exclusive
 from procactors.deferred._leftovers import discard, hand_over
 from procactors.deferred._level import Level
@@ -265,6 +265,10 @@ class DeferredUpdates:
         Cancellation: those that are not kept yet stay in the queue.
         """
         await keep_all(self._level(), self._shared)
+
+    def take_durable(self) -> list[Update]:
+        """Take out the durable updates that are not tied to an open transaction; the caller keeps them."""
+        return [entry.update for entry in take_durable(self._level(), self._shared)]
 
     # The end.
 

@@ -22,7 +22,10 @@ from procactors.errors import NoDeferredScopeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
     from contextlib import AbstractContextManager
-    from types import TracebackType
+    from types import FrameType, TracebackType
+    from typing import TypeAlias
+
+    Merge: TypeAlias = Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
 
 _log = logging.getLogger("procactors.deferred")
 
@@ -46,7 +49,7 @@ def defer(  # noqa: PLR0913 - one call says all there is to say of a deferral
     after_commit: Any = None,
     cancel_on_rollback: Iterable[Any] = (),
     key: Hashable = None,
-    merge: Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]] | None = None,
+    merge: Merge | None = None,
     durable: bool = False,
     always: bool = False,
 ) -> None:
@@ -72,16 +75,46 @@ def defer(  # noqa: PLR0913 - one call says all there is to say of a deferral
         Exception: What `merge` raised; the queue is as before.
     """
     updates = current_updates()
-    update: CallableUpdate
-    if key is not None:
-        update = KeyedUpdate(function, *args, key=key, merge=merge, cancel_on_rollback=cancel_on_rollback)
-    elif merge is None:
-        update = CallableUpdate(function, *args, cancel_on_rollback=cancel_on_rollback)
-    else:
-        problem = "merge=... says how calls with one key become one; give key=... too"
-        raise ValueError(problem)
+    update = _update_of(function, args, cancel_on_rollback, key, merge)
     frame = sys._getframe(1)  # noqa: SLF001 - the caller's line
     updates.put(update, stage, frame, after_commit, always=always, durable=durable)
+
+
+def defer_into(  # noqa: PLR0913 - as `defer`
+    updates: DeferredUpdates,
+    frame: FrameType,
+    function: Callable[..., Any],
+    *args: Any,
+    stage: Stage = Stage.POSTSEND,
+    after_commit: Any = None,
+    cancel_on_rollback: Iterable[Any] = (),
+    key: Hashable = None,
+    merge: Merge | None = None,
+    durable: bool = False,
+    always: bool = False,
+) -> None:
+    """Do as `defer` does, in a given queue, on behalf of the line that `frame` is at.
+
+    Raises:
+        Exception: As `defer`.
+    """
+    update = _update_of(function, args, cancel_on_rollback, key, merge)
+    updates.put(update, stage, frame, after_commit, always=always, durable=durable)
+
+
+def _update_of(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    cancel_on_rollback: Iterable[Any],
+    key: Hashable,
+    merge: Merge | None,
+) -> CallableUpdate:
+    if key is not None:
+        return KeyedUpdate(function, *args, key=key, merge=merge, cancel_on_rollback=cancel_on_rollback)
+    if merge is not None:
+        problem = "merge=... says how calls with one key become one; give key=... too"
+        raise ValueError(problem)
+    return CallableUpdate(function, *args, cancel_on_rollback=cancel_on_rollback)
 
 
 def deferred_scope(

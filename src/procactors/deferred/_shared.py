@@ -14,6 +14,7 @@ from procactors.deferred._attempt import TransactionRound
 from procactors.deferred._report import Counts
 from procactors.deferred._rounds import Entry
 from procactors.deferred._transactions import called
+from procactors.deferred._updates import settled
 from procactors.errors import DeferredError
 
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ class Shared(msgspec.Struct, eq=False):
         self.counts.enqueued += 1
 
     async def keep(self, update: Any) -> None:
-        """Have `update` kept, durably, for a process to do."""
+        """Have `update` kept, durably, for a process to do, unless a rollback has cancelled it."""
         self.require_keeper()
+        if settled(update):
+            return
         assert self._keep is not None
         await called(self._keep, update)
         self.counts.enqueued += 1

@@ -104,6 +104,14 @@ class CancellableUpdate:
             self.is_cancelled = True
 
 
+def settled(update: Any) -> bool:
+    """Bring an update into the state in which it would run now; tell whether it is cancelled."""
+    settle = getattr(update, "settle", None)
+    if settle is not None:
+        settle()
+    return bool(getattr(update, "is_cancelled", False))
+
+
 class CallableUpdate(CancellableUpdate):
     """Calls a function, plain or async."""
 
@@ -177,8 +185,8 @@ class KeyedUpdate(CallableUpdate, MergeableUpdate):
         self.args = other.args if merge is None else tuple(merge(self.args, other.args))
         self.function = other.function
 
-    def run(self) -> Any:
-        """Call the function with what was merged and not cancelled."""
+    def settle(self) -> None:
+        """Make out of what was merged, and not cancelled, one call."""
         for other in self._later:
             if other.is_cancelled:
                 continue
@@ -187,6 +195,10 @@ class KeyedUpdate(CallableUpdate, MergeableUpdate):
             else:
                 self._take(other)
         self._later.clear()
+
+    def run(self) -> Any:
+        """Call the function with what was merged and not cancelled."""
+        self.settle()
         return super().run()
 
     def merge_key(self) -> Hashable:

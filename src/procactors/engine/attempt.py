@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from procactors._clock import to_datetime
+from procactors.deferred import defer_into
+from procactors.engine.deferral import Deferral
 from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Returned, StepOutcome
 from procactors.executors.context import StepContext, current_step
 from procactors.model.event import StepProgressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
+    from typing import Any
 
     import msgspec
 
@@ -46,7 +50,8 @@ class Attempt:
 
     __slots__ = (
         "_executor", "_host", "_loop_thread", "_newest", "_room", "_scope", "_sent_at", "attempt",
-        "beaten_at", "ending", "is_cut", "is_over", "last_seq", "on_begun", "pid", "plan", "seq", "step",
+        "beaten_at", "deferral", "ending", "is_cut", "is_over", "last_seq", "on_begun", "pid", "plan",
+        "seq", "step",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +86,7 @@ class Attempt:
         self.is_cut = False
         self.is_over = False
         self.ending = NORMAL
+        self.deferral = Deferral(room, pid, self.step.name, state.attempt)
 
     @property
     def stop_s(self) -> float:
@@ -95,7 +101,11 @@ class Attempt:
         try:
             prepared = self._room.catalog.prepared(self.step)
             executor = self._executor = self._room.executors.of(prepared)
-            outcome = Returned(await executor.run(prepared, data, ctx, self))
+            with self.deferral:
+                value = await executor.run(prepared, data, ctx, self)
+            if self.deferral.updates is not None:
+                await self.deferral.before_checkpoint(self.deferral.updates)
+            outcome = Returned(value)
         except KeyboardInterrupt:
             raise
         except GeneratorExit as error:
@@ -109,12 +119,30 @@ class Attempt:
         except BaseException as error:  # noqa: BLE001 - SystemExit in a step fails the step
             outcome = Raised(error)
         self.is_over = True
+        self.deferral.end()
         return CutShort() if self.is_cut and not isinstance(outcome, Returned) else outcome
+
+    async def run_postsend(self) -> bool:
+        """Have what the step has deferred run after its checkpoint; tell whether waiting was cut short."""
+        assert self.deferral.updates is not None
+        try:
+            await self.deferral.after_checkpoint(self.deferral.updates)
+        except anyio.get_cancelled_exc_class():
+            if not self.is_cut:
+                raise
+            return True
+        return False
 
     def cut(self) -> None:
         """Cancel the step."""
         self.is_cut = True
         self._scope.cancel()
+
+    def defer(
+        self, frame: FrameType, function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> None:
+        """Take a function that is to be called after the step; from any thread."""
+        defer_into(self.deferral.open(), frame, function, *args, **options)
 
     # What its executor says.
 

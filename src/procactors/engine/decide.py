@@ -117,10 +117,20 @@ def held_back(plan: Process, state: ProcessState, decision: Decision, at: dateti
 
 
 def after_success(
-    plan: Process, state: ProcessState, output: msgspec.Raw, question: Question | None, at: datetime
+    plan: Process,
+    state: ProcessState,
+    output: msgspec.Raw,
+    question: Question | None,
+    at: datetime,
+    failures: tuple[e.DeferredUpdateFailed, ...] = (),
 ) -> Decision:
-    """Decide after a step has returned: its checkpoint, and with it what comes next."""
+    """Decide after a step has returned: its checkpoint, and with it what comes next.
+
+    `failures` are those of what it has deferred.
+    """
     step = plan.names[state.index]
+    for failure in failures:
+        state = apply(state, failure, plan)
     done = e.StepFinished(at=at, step=step, attempt=state.attempt, output=output)
     state = apply(state, done, plan)
     follow: tuple[ProcessEvent, ...]
@@ -130,7 +140,7 @@ def after_success(
         follow = onward(plan, state, output, at)
     else:
         follow = (_interrupted(step, question, output, state, at),)
-    return Decision((done, *follow), advance(plan, state, *follow).state)
+    return Decision((*failures, done, *follow), advance(plan, state, *follow).state)
 
 
 def _interrupted(

@@ -8,8 +8,9 @@ import anyio
 
 from procactors._clock import SystemClock, to_datetime
 from procactors._ids import Ids
+from procactors.deferred import DeferredUpdates, LazyScope, Stage, defer_into
 from procactors.engine.catalog import Catalog
-from procactors.errors import InvalidDefinitionError, ProcessFailedError
+from procactors.errors import InvalidDefinitionError, NoDeferredScopeError, ProcessFailedError
 from procactors.executors.context import StepContext, current_step
 from procactors.executors.failure import failure_of
 from procactors.executors.output import output_of
@@ -20,7 +21,8 @@ from procactors.model.sleep import Sleep
 from procactors.options import ManagerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
 
     import msgspec
 
@@ -96,18 +98,50 @@ async def _run(
 ) -> msgspec.Raw:
     prepared = catalog.prepared(step)
     token = current_step.set(ctx)
+    scope = run.scope = _Scope()
     try:
-        value = await executors.of(prepared).run(prepared, data, ctx, run)
+        with scope:
+            value = await executors.of(prepared).run(prepared, data, ctx, run)
+        if scope.updates is not None:
+            await scope.updates.run(Stage.PRESEND)
         output = output_of(value, step, ManagerOptions().payload_limit_bytes)
+        if scope.updates is not None:
+            await scope.updates.run()
         if output.question is None:
             return output.data
     except Exception as error:
+        await scope.fail()
         info = failure_of(error, step.name, 1).error
         problem = f"step {step.name!r} failed: {info}"
         raise ProcessFailedError(problem, step=step.name, attempt=1, error=info) from error
     finally:
         current_step.reset(token)
+        scope.close()
     raise InvalidDefinitionError(f"step {step.name!r} interrupts: it can't run in place", step=step.name)
+
+
+class _Scope(LazyScope):
+    """What is around one step: what it defers runs when it has returned."""
+
+    def make(self) -> DeferredUpdates:
+        """Make a queue; there is nobody who keeps durable updates."""
+        return DeferredUpdates()
+
+    def late(self, _updates: DeferredUpdates) -> None:
+        """Refuse: nobody looks after the step any more."""
+        raise NoDeferredScopeError("the step is over: nothing more can be deferred in it")
+
+    def close(self) -> None:
+        """Refuse whatever comes later."""
+        updates = self.end()
+        if updates is not None:
+            updates.close()
+
+    async def fail(self) -> None:
+        """Drop what the step has deferred, but for what always runs. Cancellation: drops that, too."""
+        if self.updates is not None:
+            self.updates.discard("its step failed")
+            await self.updates.run()
 
 
 class _Nobody:
@@ -116,6 +150,7 @@ class _Nobody:
     def __init__(self, plan: Process) -> None:
         """Stand by the steps of `plan`."""
         self.plan = plan
+        self.scope: LazyScope = _Scope()
 
     def begun(self) -> None:
         """Ignore it."""
@@ -132,3 +167,9 @@ class _Nobody:
 
     def beat(self) -> None:
         """Ignore a heartbeat."""
+
+    def defer(
+        self, frame: FrameType, function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> None:
+        """Take a function that is to be called after the step."""
+        defer_into(self.scope.open(), frame, function, *args, **options)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from procactors.model.event import ProcessEvent
     from procactors.model.state import ProcessState
 
+_ENDS = (e.StepFinished, e.StepFailed, e.DeferredUpdateFailed)
+
 
 class Journal:
     """Commits decisions on one process, under one epoch.
@@ -55,8 +57,15 @@ class Journal:
         """Take up a process that is stored under the number `process`, and owned under `epoch`."""
         self.process, self._epoch, self.state = process, epoch, state
 
-    async def commit(self, decision: b.Decision, commands: tuple[b.Command, ...] = ()) -> None:
+    async def commit(
+        self,
+        decision: b.Decision,
+        commands: tuple[b.Command, ...] = (),
+        brings: tuple[b.Insert, ...] = (),
+    ) -> None:
         """Commit a decision, or what it becomes if somebody has wanted something else before.
+
+        `brings` are new processes that are stored with it.
 
         Raises:
             OwnershipLostError: Another manager owns the process now; nothing was written.
@@ -64,7 +73,8 @@ class Journal:
         while True:
             if commands:
                 decision = self._obeying(decision, commands)
-            outcome = await self._room.persistence.ask(Write(self._append(decision, commands)), timeout=None)
+            append = self._append(decision, commands, brings)
+            outcome = await self._room.persistence.ask(Write(append), timeout=None)
             if type(outcome) is b.Written:
                 break
             if type(outcome) is b.Stale:
@@ -73,10 +83,14 @@ class Journal:
             commands = outcome.commands
         self.state = decision.state
         self.is_over = not is_owned(self.state)
+        if brings:
+            self._room.note_queued()
         if self.is_over and (outcome.lets_start or not self.state.status.is_ended):
             self._room.look_again()
 
-    def _append(self, decision: b.Decision, commands: tuple[b.Command, ...]) -> b.Append:
+    def _append(
+        self, decision: b.Decision, commands: tuple[b.Command, ...], brings: tuple[b.Insert, ...] = ()
+    ) -> b.Append:
         stays = is_owned(decision.state)
         return b.Append(
             process=self.process,
@@ -87,6 +101,7 @@ class Journal:
             owner=self._room.member.id if stays else None,
             call=None if stays else next_call(decision.state, self._plan),
             commands=tuple(command.id for command in commands),
+            brings=brings,
         )
 
     def _lost(self, stale: b.Stale) -> OwnershipLostError:
@@ -158,4 +173,4 @@ def _reason_in(commands: tuple[b.Command, ...]) -> str | None:
 
 def _ends_in(decision: b.Decision) -> list[ProcessEvent]:
     """Return what a decision says of the step that has ended."""
-    return [event for event in decision.events if isinstance(event, e.StepFinished | e.StepFailed)]
+    return [event for event in decision.events if isinstance(event, _ENDS)]

@@ -162,6 +162,7 @@ def _written_in(outcomes: Iterable[Any]) -> Iterable[Written]:
         if type(outcome) is Written:
             if outcome.replaced is not None:
                 yield outcome.replaced
+            yield from outcome.brought
             yield outcome
         elif type(outcome) is list:
             yield from (swept.written for swept in outcome if type(swept) is Swept)

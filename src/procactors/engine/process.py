@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from procactors.actors import Actor, Exit, Message, ReplySlot
-from procactors.engine import decide
+from procactors.engine import checkpoint, decide
 from procactors.engine.attempt import Attempt
 from procactors.engine.children import Children, Parent
 from procactors.engine.deadlines import Deadlines
@@ -33,7 +33,7 @@ from procactors.engine.messages import (
 )
 from procactors.engine.outcome import killed, overdue
 from procactors.errors import OwnershipLostError, ProcactorsError
-from procactors.executors._executor import NORMAL, Ending, Raised, Returned, StepOutcome
+from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Returned, StepOutcome
 from procactors.executors.failure import failure_of
 from procactors.executors.output import output_of
 from procactors.model import event as e
@@ -70,6 +70,7 @@ class ProcessActor(Actor[Message]):
         self._attempt: Attempt | None = None
         self._children: Children | None = None
         self._depth = depth
+        self._ended: Attempt | None = None
         self._is_releasing = False
         self._ending = NORMAL
 
@@ -156,7 +157,7 @@ class ProcessActor(Actor[Message]):
             case CommandsArrived(commands):
                 return any(command.kind == "cancel" for command in commands)
             case TimeUp(kind, seq):
-                is_its_own = kind == PROCESS or seq == attempt.seq
+                is_its_own = kind == PROCESS or (seq == attempt.seq and not attempt.is_over)
                 return is_its_own and not (kind == HEARTBEAT and self._deadlines.still_beats(attempt))
         return False
 
@@ -194,12 +195,16 @@ class ProcessActor(Actor[Message]):
             return
         self.cause = None
         self._deadlines.watch_process(self._journal.state.deadline_at)
+        if not self._journal.state.in_step:
+            await self._go_on_behind_checkpoint()
+            if self._journal.is_over:
+                return
         with anyio.CancelScope() as self._scope:
             result = await self._run_steps()
         if result is not None:
             await self._journal.announced()
         if isinstance(result, Returned) and not isinstance(self.cause, TimeUp):
-            await self._journal.commit(self._decided(result))  # it was cut, and yet it came to its end
+            await self._conclude(result, waits=False)  # it was cut, and yet it came to its end
             self._go_on_later()
 
     async def _run_steps(self) -> StepOutcome | None:
@@ -212,7 +217,8 @@ class ProcessActor(Actor[Message]):
             result, was_cut = await self._run_step()
             if was_cut:
                 return result
-            await self._journal.commit(self._decided(result))
+            if not await self._conclude(result):
+                return CutShort()
             if self._journal.is_over or self.has_urgent():
                 self._go_on_later()
                 return None
@@ -246,25 +252,67 @@ class ProcessActor(Actor[Message]):
         )
         self._begun_seq = attempt.seq
         self._deadlines.watch_step(attempt)
+        result: StepOutcome = CutShort()
         try:
             result = await attempt.run(self._data)
         finally:
             if self._is_waiting:
                 self._room.supervisor.tell(KeepSlot(self.pid))
             self._attempt = None
+            self._ended = attempt
             self._ending = attempt.ending
             self._deadlines.forget_step(attempt)
+            if not isinstance(result, Returned):
+                attempt.deferral.drop("its step did not return")
         return result, attempt.is_cut
 
-    def _decided(self, result: StepOutcome) -> b.Decision:
-        """Return what the end of a step leads to."""
+    async def _conclude(self, result: StepOutcome, *, waits: bool = True) -> bool:
+        """Commit the end of a step, and have done what it has deferred; False if that was cut short."""
+        attempt = self._ended
+        assert attempt is not None
+        deferral = attempt.deferral
+        if deferral.updates is None:
+            await self._journal.commit(self._decided(result))
+            return True
+        decision = self._decided(result, deferral.take_failures())
+        ended, leads_on = checkpoint.up_to(self._plan, self._journal.state, decision)
+        if not ended.events:
+            deferral.drop("its step failed")
+        if not (waits and leads_on and deferral.has_more):
+            await self._journal.commit(decision, brings=deferral.rows)
+            deferral.leave()
+            return True
+        await self._journal.commit(ended, brings=deferral.rows)
+        if self._journal.is_over or self.has_urgent():
+            deferral.leave()
+            return True
+        return await self._wait_for_postsend(attempt)
+
+    async def _wait_for_postsend(self, attempt: Attempt) -> bool:
+        """Have run what a step has deferred, and go on behind its checkpoint; False if that was cut short."""
+        self._attempt = attempt
+        try:
+            was_cut = await attempt.run_postsend()
+        finally:
+            self._attempt = None
+        if not was_cut:
+            await self._go_on_behind_checkpoint(attempt.deferral.take_failures())
+        return not was_cut
+
+    async def _go_on_behind_checkpoint(self, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> None:
+        state, at = self._journal.state, self._room.at()
+        after = checkpoint.onward(self._plan, state, self._data, at, failures)
+        await self._journal.commit(self._or_released(after))
+
+    def _decided(self, result: StepOutcome, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> b.Decision:
+        """Return what the end of a step leads to; `failures` are those of what it has deferred."""
         state, at = self._journal.state, self._room.at()
         step = self._plan.steps[self._plan.names[state.index]]
         error: BaseException
         if isinstance(result, Returned):
             try:
                 output = output_of(result.value, step, self._room.options.payload_limit_bytes)
-                decision = decide.after_success(self._plan, state, output.data, output.question, at)
+                decision = decide.after_success(self._plan, state, output.data, output.question, at, failures)
             except Exception as refusal:  # noqa: BLE001 - an output that can't be stored fails the step
                 error = refusal
             else:
@@ -290,7 +338,9 @@ class ProcessActor(Actor[Message]):
 
     async def _time_up(self, kind: str, seq: int) -> None:
         state, at = self._journal.state, self._room.at()
-        if kind == PROCESS:
+        if kind == PROCESS and state.index == len(self._plan.names):
+            await self._go_on_behind_checkpoint()  # only what the last step has deferred was not done in time
+        elif kind == PROCESS:
             timed_out = decide.timed_out(self._plan, state, at, self._ending)
             await self._journal.commit(decide.advance(self._plan, state, timed_out))
         elif state.in_step and seq == self._begun_seq and self.cause is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from procactors._clock import Clock
     from procactors._ids import Ids
     from procactors.actors import ActorRef, ActorSystem, Supervisor
+    from procactors.deferred import DeferredScheduler
     from procactors.engine.catalog import Catalog
     from procactors.executors.places import Executors
     from procactors.options import ManagerOptions
@@ -33,6 +34,7 @@ class Room:
     system: ActorSystem
     loop: asyncio.AbstractEventLoop
     processes: Supervisor
+    deferred: DeferredScheduler
     member: Member
 
     def __init__(  # noqa: PLR0913 - it is a record of what it is given

@@ -102,13 +102,7 @@ async def start(room: Room, order: Order) -> str | None:
     Returns:
         None if the key is taken and that is to be passed over.
     """
-    order.check()
-    plan = plan_in(bytes(order.process.encoded))
-    if room.runs and room.catalog.check(plan):
-        room.look_again()  # processes were passed over for a step that this program did not know until now
-    data = EMPTY
-    if order.data is not None:
-        data = encode(order.data, room.options.payload_limit_bytes, "the input of the process")
+    plan, data = _checked(room, order)
     outcome = await _store(room, order, plan, data)
     if type(outcome) is b.Written:
         return outcome.pid
@@ -128,9 +122,31 @@ async def start_child(room: Room, process: Process, data: Any, kin: Kin, key: st
     return pid
 
 
-async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Any:
-    pid = room.ids.pid()
-    queued = ProcessQueued(
+def queued(room: Room, order: Order) -> b.Insert:
+    """Return what stores a new process, queued, in whose transaction it may be.
+
+    Raises:
+        ProcactorsError: As `start`, of what is wrong with the order.
+    """
+    plan, data = _checked(room, order)
+    decision = decide.start(plan, _queued(room, order, plan, data), None, order.delay)
+    return _insert(order, room.ids.pid(), plan, decision, None)
+
+
+def _checked(room: Room, order: Order) -> tuple[Process, msgspec.Raw]:
+    """Return the plan and the input of an order, if nothing is wrong with it."""
+    order.check()
+    plan = plan_in(bytes(order.process.encoded))
+    if room.runs and room.catalog.check(plan):
+        room.look_again()  # processes were passed over for a step that this program did not know until now
+    data = EMPTY
+    if order.data is not None:
+        data = encode(order.data, room.options.payload_limit_bytes, "the input of the process")
+    return plan, data
+
+
+def _queued(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> ProcessQueued:
+    return ProcessQueued(
         at=room.at(),
         name=plan.name,
         definition=order.process.encoded,
@@ -141,8 +157,13 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
         parent_pid=order.kin.parent_pid if order.kin else None,
         depth=order.kin.depth if order.kin else 0,
     )
+
+
+async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Any:
+    pid = room.ids.pid()
+    event = _queued(room, order, plan, data)
     if room.runs and not order.delay and order.on_conflict != "replace":
-        decision = decide.start(plan, queued, room.name, None)
+        decision = decide.start(plan, event, room.name, None)
         if not is_owned(decision.state):
             return await _store_free(room, order, _insert(order, pid, plan, decision, None))
         outcome = await room.supervisor.ask(
@@ -150,7 +171,7 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
         )
         if outcome is not None:
             return outcome
-    decision = decide.start(plan, queued, None, order.delay)
+    decision = decide.start(plan, event, None, order.delay)
     return await _store_free(room, order, _insert(order, pid, plan, decision, None))
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from procactors.actors import ActorSystem, Strategy
+from procactors.deferred import DeferredScheduler
 from procactors.engine.lookout import LookoutActor
 from procactors.engine.messages import Drain
 from procactors.engine.persistence import PersistenceActor
@@ -23,6 +25,7 @@ from procactors.engine.retention import RetentionActor
 from procactors.engine.stall import StallWatch
 from procactors.engine.streams import StreamsActor
 from procactors.engine.supervisor import SupervisorActor
+from procactors.engine.updates import rescue
 from procactors.engine.watchdog import WatchdogActor
 from procactors.errors import ActorStoppedError
 from procactors.stores import this_process
@@ -145,13 +148,26 @@ class Tree:
             await self._closing.wait()
             if room.runs:
                 await self._drain()
+                await room.deferred.close()
 
     async def _start_running(self, system: ActorSystem) -> None:
         room = self._room
         room.watchdog = await system.start(lambda: WatchdogActor(room), name="watchdog")
+        room.deferred = await self._start_deferred(system)
         room.processes = await system.supervise("processes")
         room.supervisor = await system.start(lambda: SupervisorActor(room), name="supervisor")
         await system.start(lambda: RetentionActor(room), name="retention")
+
+    async def _start_deferred(self, system: ActorSystem) -> DeferredScheduler:
+        """Start the one who runs what steps have deferred; at the end it has the store for what is left."""
+        room = self._room
+        scheduler = DeferredScheduler(
+            max_running=room.max_running,
+            drain_s=room.options.grace_s,
+            rescue=partial(rescue, room),
+            system=system,
+        )
+        return await scheduler.__aenter__()
 
     async def _drain(self) -> None:
         grace_s = self._room.options.grace_s

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from procactors.errors import InvalidDefinitionError
+from procactors.engine.starting import Order, queued, start
+from procactors.errors import InvalidDataError, InvalidDefinitionError
 from procactors.model import reference
 from procactors.model.definition import Process
 from procactors.model.reference import step_as
@@ -14,6 +15,9 @@ from procactors.model.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from procactors.engine.room import Room
+    from procactors.stores._batch import Insert
 
 RESOLVE = "procactors_resolve"
 """Name of the service by which an update's function is found again."""
@@ -48,3 +52,42 @@ def process_of(update: Any) -> tuple[Process, dict[str, Any]]:
     if function is None:
         raise InvalidDefinitionError(f"{update!r} can't be durable: only a function with its arguments can")
     return _PROCESS, {"call": reference.register(function), "args": list(update.args)}
+
+
+async def keep(room: Room, update: Any) -> None:
+    """Store a durable update as a process.
+
+    Raises:
+        InvalidDefinitionError: It can't be durable.
+        InvalidDataError: Its arguments can't be stored.
+
+    Cancellation: safe; it was stored, or it was not.
+    """
+    await enqueue(room, *process_of(update))
+
+
+async def rescue(room: Room, update: Any) -> bool:
+    """Store an update that has to end with its manager, if it can be durable; tell whether it could.
+
+    Cancellation: safe; it was stored, or it was not.
+    """
+    try:
+        await keep(room, update)
+    except (InvalidDefinitionError, InvalidDataError):
+        return False
+    return True
+
+
+def row_of(room: Room, update: Any) -> Insert:
+    """Return what stores a durable update, queued, in somebody else's transaction.
+
+    Raises:
+        InvalidDefinitionError: It can't be durable.
+        InvalidDataError: Its arguments can't be stored.
+    """
+    return queued(room, Order(*process_of(update), key=None))
+
+
+async def enqueue(room: Room, process: Any, data: Any) -> None:
+    """Start a process, as `ProcessManager.start` does. Cancellation: safe; it was stored, or it was not."""
+    await start(room, Order(process, data, key=None))

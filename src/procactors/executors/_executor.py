@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from types import FrameType
 
     from procactors.executors.call import PreparedStep
     from procactors.executors.context import StepContext
@@ -85,6 +86,15 @@ class StepRun(Protocol):
 
     def ended(self, ending: Ending) -> None:
         """Take note of how the code ended that was cut short."""
+        ...
+
+    def defer(
+        self, frame: FrameType, function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> None:
+        """Take a function that is to be called after the step, deferred by the line that `frame` is at.
+
+        From any thread, and never blocks.
+        """
         ...
 
     def children(self) -> ChildRuns:

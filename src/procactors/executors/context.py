@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from procactors.errors import InvalidDataError, InvalidDefinitionError
 from procactors.model.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from procactors.executors._executor import StepRun
     from procactors.model.definition import Process
@@ -139,6 +140,24 @@ class StepContext:
         Never blocks; also from a thread.
         """
         self._run.beat()
+
+    def defer(self, function: Callable[..., Any], *args: Any, **options: Any) -> None:
+        """Have `function(*args)` called when the step has returned. Never blocks; also from a thread.
+
+        What is deferred with `stage=Stage.PRESEND` runs before the step's checkpoint, and again if the step
+        is run again; the rest runs after the checkpoint, before the next step, and is lost in a crash unless
+        `durable=True`: then it is stored in the checkpoint's commit. A failure does not fail the step; it
+        is an event of the process. If the step fails, what it deferred is dropped, but for `always=True`.
+
+        Args:
+            function: What to call; may be a coroutine function.
+            args: Its arguments.
+            options: Those of `procactors.deferred.defer`.
+
+        Raises:
+            NoDeferredScopeError: The step is over.
+        """
+        self._run.defer(sys._getframe(1), function, args, options)  # noqa: SLF001 - the caller's line
 
     def __repr__(self) -> str:
         """Show which attempt this is."""

@@ -107,6 +107,10 @@ class Telling:
             if time.monotonic() - self._sent_at >= _BEAT_EVERY_S:
                 self._send(wire.Beat())
 
+    def defer(self, *_: Any) -> None:
+        """Not possible from a worker; its context refuses it before."""
+        raise NotImplementedError
+
     def finish(self) -> None:
         """Send what is held, and nothing after it: threads that the step has left belong to no step."""
         with self._lock:

@@ -178,10 +178,9 @@ class UndoFailed(_StepEvent, frozen=True, kw_only=True):
     error: ErrorInfo
 
 
-class DeferredUpdateFailed(_Event, frozen=True, kw_only=True):
+class DeferredUpdateFailed(_StepEvent, frozen=True, kw_only=True):
     """An update that a step had deferred failed; the step did not."""
 
-    step: str
     origin: str
     error: ErrorInfo
 

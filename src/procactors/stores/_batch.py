@@ -85,6 +85,7 @@ class Written(msgspec.Struct, frozen=True, gc=False):
         position: Position of the first event; the others follow without a gap.
         lets_start: Whether a process that was queued behind an end in this transaction may start now.
         replaced: What was written of the process that had to give up its key, if it was cancelled for it.
+        brought: What was written of the new processes that an `Append` brought along.
     """
 
     process: int
@@ -95,6 +96,7 @@ class Written(msgspec.Struct, frozen=True, gc=False):
     position: int
     lets_start: bool = False
     replaced: Written | None = None
+    brought: tuple[Written, ...] = ()
 
 
 class Insert(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +138,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
         owner: Who owns the process after it; None: it is free or ended.
         call: What the next step needs (`Step.needs`), if the process is free after it.
         commands: Commands that it has taken into account, which it deletes.
+        brings: New processes, without a key, to be stored if and only if this is written.
     """
 
     process: int
@@ -146,6 +149,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     owner: int | None
     call: str | None
     commands: tuple[int, ...] = ()
+    brings: tuple[Insert, ...] = ()
 
 
 class Stale(msgspec.Struct, frozen=True):

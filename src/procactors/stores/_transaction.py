@@ -71,8 +71,22 @@ class Transaction:
         if done:
             yield One("delete_commands", (done,))
         writes = [Write.of_append(append) for append in allowed]
-        written = iter((yield from write_all(writes, now, self._ageing_s)))
-        return [refused.get(append.process) or next(written) for append in appends]
+        written = yield from write_all(writes, now, self._ageing_s)
+        outcomes = iter((yield from self._with_new(allowed, written, now)))
+        return [refused.get(append.process) or next(outcomes) for append in appends]
+
+    def _with_new(
+        self, appends: Sequence[b.Append], written: list[b.Written], now: float
+    ) -> Talk[list[b.Written]]:
+        """Store the new processes that appends bring along."""
+        brings = [(new, None) for append in appends for new in append.brings]
+        if not brings:
+            return written
+        stored = iter((yield from insert_all(brings, now, self._ageing_s)))
+        return [
+            msgspec.structs.replace(done, brought=tuple(next(stored) for _ in append.brings))
+            for append, done in zip(appends, written, strict=True)
+        ]
 
     def _refused(self, appends: Sequence[b.Append]) -> Talk[dict[int, b.Outcome]]:
         answers = yield Many("fence", [(append.process, append.epoch) for append in appends])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from procactors.deferred import DeferredScheduler
 from procactors.errors import InvalidDataError, InvalidDefinitionError, NoDeferredScopeError
@@ -66,7 +66,8 @@ class DeferredMiddleware:
         """
         kind = scope["type"]
         if kind == "http":
-            self._require_lifespan()
+            if self._deferral.scheduler is None:
+                self._refuse()
             with RequestScope(self._deferral, scope, receive, send) as request:
                 try:
                     await self._app(scope, receive, request.send)
@@ -84,8 +85,9 @@ class DeferredMiddleware:
             await self._app(scope, receive, send)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._require_lifespan()
-        with WebsocketScope(self._deferral, send) as websocket:
+        if self._deferral.scheduler is None:
+            self._refuse()
+        with WebsocketScope(self._deferral, scope, receive, send) as websocket:
             try:
                 await self._app(scope, receive, websocket.send)
             except BaseException as error:
@@ -101,15 +103,15 @@ class DeferredMiddleware:
             finally:
                 self._deferral.scheduler = None
 
-    def _require_lifespan(self) -> None:
-        if self._deferral.scheduler is None:
-            problem = (
-                "DeferredMiddleware got a request, but no lifespan: nobody would run what is deferred. Put it"
-                " where lifespan events pass (add_middleware in Starlette and FastAPI, around the whole"
-                " application elsewhere), and run the application with its lifespan: not --lifespan off, and"
-                " in tests `with TestClient(app)`"
-            )
-            raise NoDeferredScopeError(problem)
+    @staticmethod
+    def _refuse() -> NoReturn:
+        problem = (
+            "DeferredMiddleware got a request, but no lifespan: nobody would run what is deferred. Put it"
+            " where lifespan events pass (add_middleware in Starlette and FastAPI, around the whole"
+            " application elsewhere), and run the application with its lifespan: not --lifespan off, and in"
+            " tests `with TestClient(app)`"
+        )
+        raise NoDeferredScopeError(problem)
 
 
 def _rescuer(manager: Any) -> Callable[[Any], Awaitable[bool]]:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from procactors.deferred import DeferredUpdates
-    from procactors.web._asgi import Message, Receive, Scope, Send
-    from procactors.web._scope import Deferral
+    from procactors.web._asgi import Message
 
 _SERVER_ERROR = 500
 
@@ -32,17 +31,10 @@ class ResponseReplaced(Exception):  # noqa: N818 - not an error, but a way out o
 class RequestScope(ConnectionScope):
     """What is around one request."""
 
-    __slots__ = ("_has_trailers", "_is_gone", "_is_replaced", "_is_started", "_receive", "_scope")
-
-    def __init__(self, deferral: Deferral, scope: Scope, receive: Receive, send: Send) -> None:
-        """Be around the request of `scope`."""
-        super().__init__(deferral, send)
-        self._scope = scope
-        self._receive = receive
-        self._is_started = False
-        self._has_trailers = False
-        self._is_replaced = False
-        self._is_gone = False
+    _is_started = False
+    _has_trailers = False
+    _is_replaced = False
+    _is_gone = False
 
     # The response, message by message. What needs no waiting is no coroutine.
 
@@ -52,9 +44,10 @@ class RequestScope(ConnectionScope):
             return _nothing()
         kind = message["type"]
         if kind == "http.response.start":
-            self._has_trailers = message.get("trailers", False)
             if not self._is_started:
                 self._is_started = True
+                if "trailers" in message:
+                    self._has_trailers = message["trailers"]
                 if self.updates is not None:
                     return self._start(message, self.updates)
         elif self._is_last(kind, message):
@@ -62,7 +55,7 @@ class RequestScope(ConnectionScope):
         return self._send(message) if self.updates is None else self._watched(message)
 
     def _is_last(self, kind: str, message: Message) -> bool:
-        if kind in {"http.response.body", "http.response.zerocopysend"}:
+        if kind == "http.response.body" or kind == "http.response.zerocopysend":  # noqa: PLR1714 - half the time
             return not (message.get("more_body", False) or self._has_trailers)
         if kind == "http.response.trailers":
             return not message.get("more_trailers", False)
@@ -100,7 +93,7 @@ class RequestScope(ConnectionScope):
             raise
 
     async def _finish(self, message: Message) -> None:
-        await self._watched(message)
+        await (self._send(message) if self.updates is None else self._watched(message))
         self.hand_on()
 
     # The end of the application's call.

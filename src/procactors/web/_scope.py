@@ -14,7 +14,7 @@ from procactors.web._http_errors import is_gone, is_http_error, is_said_to_webso
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from procactors.web._asgi import Message, Send
+    from procactors.web._asgi import Message, Receive, Scope, Send
 
 
 class Deferral(msgspec.Struct, eq=False):
@@ -36,26 +36,27 @@ class ConnectionScope(LazyScope):
         has_failed: True if the framework has told that an exception ends it.
     """
 
-    __slots__ = ("_deferral", "_exception_before", "_send", "has_failed")
+    has_failed = False
 
-    def __init__(self, deferral: Deferral, send: Send) -> None:
-        """Begin without a queue; `send` is the server's."""
-        super().__init__()
+    def __init__(self, deferral: Deferral, scope: Scope, receive: Receive, send: Send) -> None:
+        """Be around the connection of `scope`; `receive` and `send` are the server's."""
         self._deferral = deferral
+        self._scope = scope
+        self._receive = receive
         self._send = send
         self._exception_before = sys.exception()
-        self.has_failed = False
 
     def make(self) -> DeferredUpdates:
-        """Make the queue; what is deferred after the end is run by the scheduler as it comes.
+        """Make the queue."""
+        return DeferredUpdates(manager=self._deferral.manager, presentable=is_http_error)
+
+    def late(self, updates: DeferredUpdates) -> None:
+        """Have the scheduler run what is deferred after the end, as it comes.
 
         Raises:
             NoDeferredScopeError: The application has shut down.
         """
-        updates = DeferredUpdates(manager=self._deferral.manager, presentable=is_http_error)
-        if self.is_over:
-            self._require_scheduler().follow(updates)
-        return updates
+        self._require_scheduler().follow(updates)
 
     def hand_on(self) -> None:
         """Leave what waits, and what is still to come, to the scheduler."""
@@ -96,8 +97,6 @@ class ConnectionScope(LazyScope):
 
 class WebsocketScope(ConnectionScope):
     """What is around one websocket: everything that is deferred runs when it has closed."""
-
-    __slots__ = ()
 
     def send(self, message: Message) -> Awaitable[None]:
         """Stand for the server's `send`."""

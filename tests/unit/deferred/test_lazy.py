@@ -9,17 +9,16 @@ from procactors.errors import NoDeferredScopeError
 
 
 class Scope(LazyScope):
-    __slots__ = ("made",)
-
-    def __init__(self):
-        super().__init__()
-        self.made = 0
+    made = 0
+    is_patient = False
 
     def make(self):
-        if self.is_over:
-            raise NoDeferredScopeError
         self.made += 1
         return DeferredUpdates()
+
+    def late(self, updates):
+        if not self.is_patient:
+            raise NoDeferredScopeError
 
 
 def test_scope_that_is_not_used_has_no_queue():
@@ -51,13 +50,18 @@ async def test_queue_can_be_run_from_within_its_own_scope(log):
 def test_late_deferral_is_up_to_the_scope():
     with Scope() as scope:
         scope.end()
-        with pytest.raises(NoDeferredScopeError):
-            defer(print)
+        for _ in range(2):
+            with pytest.raises(NoDeferredScopeError):
+                defer(print)
+        assert scope.updates is None
+        scope.is_patient = True
+        defer(print)
+        assert scope.updates.pending_count() == 1
 
 
 async def test_current_scope_is_found_by_its_class(log):
     class Other(Scope):
-        __slots__ = ()
+        pass
 
     assert Scope.current() is None
     with Scope() as scope:
@@ -70,3 +74,5 @@ async def test_current_scope_is_found_by_its_class(log):
 def test_scopes_themselves_say_how_their_queue_is_made():
     with pytest.raises(NotImplementedError):
         LazyScope().open()
+    with pytest.raises(NotImplementedError):
+        LazyScope().late(DeferredUpdates())

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from procactors.errors import InvalidStateError
 from procactors.model import event as e
-from procactors.model.rules.changes import FRESH_STEP, require, require_current, require_running, taken_up
+from procactors.model.rules.changes import (
+    ALIVE,
+    FRESH_STEP,
+    require,
+    require_current,
+    require_running,
+    taken_up,
+)
 from procactors.model.status import ProcessStatus as S
 
 if TYPE_CHECKING:
@@ -49,9 +56,15 @@ def _retry_scheduled(state: ProcessState, event: e.StepRetryScheduled, plan: Pro
     return {"status": S.SLEEPING, "due_at": due_at, "next_attempt": event.attempt}
 
 
+def _update_failed(_state: ProcessState, event: e.DeferredUpdateFailed, plan: Process) -> Changes:
+    require(event.step in plan.steps, f"there is no step {event.step!r}")
+    return {}
+
+
 RULES: Rules = {
     e.StepStarted: ((S.RUNNING,), _step_started),
     e.StepFinished: ((S.RUNNING, S.WAITING, S.CANCELLING), _step_finished),
     e.StepFailed: ((S.RUNNING, S.WAITING, S.CANCELLING, S.QUEUED), _step_failed),
     e.StepRetryScheduled: ((S.RUNNING,), _retry_scheduled),
+    e.DeferredUpdateFailed: ((*ALIVE, S.CANCELLING), _update_failed),
 }
