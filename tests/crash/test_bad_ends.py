@@ -15,6 +15,7 @@ from tests.crash.victim import running
 
 PROGRAM = "tests.crash.programs"
 TAKEOVER_S = 1.0
+PROGRAMS = 5
 TRIES = 3  # a busy machine may be slow once; without a look at who is dead it is the whole lease each time
 
 
@@ -114,6 +115,24 @@ async def test_a_step_that_may_run_only_once_is_not_run_again_after_a_kill(tmp_p
     assert info.status is ProcessStatus.FAILED
     assert "at_most_once" in info.error.message
     assert (info.error.step, info.error.attempt) == ("hangs", 1)
+
+
+async def test_programs_that_open_a_new_store_at_the_same_moment_share_it(tmp_path):
+    database = tmp_path / "a.db"
+    begun = []
+
+    async def run_one():
+        async with running(PROGRAM, "takes-a-moment", database) as program:
+            assert await program.ended() == 0, program.log
+            begun.extend(program.noted("begin"))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(PROGRAMS):
+            group.start_soon(run_one)
+    assert len(begun) == 2, "one process of two steps, each of them run once, by one of the programs"
+    info, history = await outcome(database)
+    assert info.status is ProcessStatus.FINISHED
+    assert kinds(history).count("StepStarted") == 2
 
 
 # Told to stop.

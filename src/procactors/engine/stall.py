@@ -42,6 +42,8 @@ class StallWatch:
     def _run(self) -> None:
         while not self._stopping.wait(self._limit_s):
             self._answered.clear()
+            if self._stopping.is_set():  # or the answer of `stop` may just have been cleared away
+                return
             try:
                 self._room.loop.call_soon_threadsafe(self._answered.set)
             except RuntimeError:  # the loop is closed
