@@ -30,9 +30,13 @@ class Admission:
         busy = running - len(self._without_slot) + self._claiming
         return max(0, self.max_running - busy)
 
+    def has_slot(self, running: int) -> bool:
+        """Tell whether a new process may run at once."""
+        return not self.has_waiting and not self._returning and self.free(running) > 0
+
     def admits(self, running: int) -> bool:
-        """Tell whether a new process may run at once; if not, it will wait in the store."""
-        if self.free(running) and not self.has_waiting and not self._returning:
+        """Tell the same to one that is at the door; if it may not, it will wait in the store."""
+        if self.has_slot(running):
             return True
         self.has_waiting = True
         return False

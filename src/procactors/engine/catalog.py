@@ -27,6 +27,7 @@ class Catalog:
         self.modules = tuple(modules)
         self._services = {**services, RESOLVE: lambda name: resolve(name, self.modules)}
         self._prepared: dict[int, PreparedStep] = {}
+        self._checked: dict[int, Process] = {}
         self.refused: dict[str, str] = {}
         """What steps need (`Step.needs`) that can't be run here, and why."""
 
@@ -46,6 +47,8 @@ class Catalog:
 
     def check(self, plan: Process) -> bool:
         """Prepare all steps of a plan; raises as `prepared` does. True if one of them was refused before."""
+        if not self.refused and self._checked.get(id(plan)) is plan:
+            return False
         has_learnt = False
         for step in _all_steps(plan):
             if step.is_pause:
@@ -55,6 +58,9 @@ class Catalog:
             except StepNotResolvableError as error:
                 raise StepNotResolvableError(f"step {step.name!r}: {error}", step=step.name) from error
             has_learnt |= self.refused.pop(step.needs, None) is not None
+        if len(self._checked) >= _KEPT:
+            self._checked.clear()
+        self._checked[id(plan)] = plan
         return has_learnt
 
     def can_run(self, step: Step) -> bool:

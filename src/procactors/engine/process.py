@@ -52,6 +52,7 @@ class ProcessActor(Actor[Message]):
     """Runs one process, as its owner, from its last checkpoint on."""
 
     _deadlines: Deadlines
+    _scope: anyio.CancelScope
     _begun_seq = 0
 
     def __init__(self, room: Room, pid: str, plan: Process, priority: int, depth: int) -> None:
@@ -66,7 +67,6 @@ class ProcessActor(Actor[Message]):
         self._insert: b.Insert | None = None
         self._starter: ReplySlot[Any] | None = None
         self._data = msgspec.Raw(b"null")
-        self._scope = anyio.CancelScope()
         self._attempt: Attempt | None = None
         self._children: Children | None = None
         self._depth = depth

@@ -65,6 +65,8 @@ class Room:
         self.max_running = max_running
         self.name = name
         self.runs = runs
+        self.has_slot: Callable[[], bool] = lambda: True
+        """False where a new process would surely have to queue, so that nobody needs to ask for a slot."""
         self.step_of_task: Callable[[str], str | None] = lambda _: None
         """Says, from any thread, which step runs in the task of that name."""
 

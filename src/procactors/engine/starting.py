@@ -162,7 +162,7 @@ def _queued(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Proce
 async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Any:
     pid = room.ids.pid()
     event = _queued(room, order, plan, data)
-    if room.runs and not order.delay and order.on_conflict != "replace":
+    if room.runs and not order.delay and order.on_conflict != "replace" and room.has_slot():
         decision = decide.start(plan, event, room.name, None)
         if not is_owned(decision.state):
             return await _store_free(room, order, _insert(order, pid, plan, decision, None))

@@ -103,6 +103,7 @@ class SupervisorActor(Actor[Any]):
     async def on_start(self) -> None:
         """Adopt what dead managers left, and what a former life of this one did; then look around."""
         self._room.step_of_task = self._step_of
+        self._room.has_slot = lambda: self._admission.has_slot(len(self._running))
         self._adopted(await self._sweeps.adopt(also_own=True))
 
     async def receive(self, message: Any) -> Any:
