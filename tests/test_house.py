@@ -40,6 +40,7 @@ PUBLIC_PACKAGES = [
     "procactors.web",
     "procactors.errors",
     "procactors.testing",
+    "procactors.web",
 ]
 PUBLIC_NAMES = [
     "ProcessManager",
@@ -60,6 +61,9 @@ PUBLIC_NAMES = [
     "RetryAfter",
     "EventStream",
     "Observer",
+    "Sleep",
+    "Parallel",
+    "Each",
 ]
 
 # One word per thing: what the glossary calls otherwise. A place is where the word means something else.
