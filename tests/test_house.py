@@ -68,7 +68,10 @@ PUBLIC_NAMES = [
 
 # One word per thing: what the glossary calls otherwise. A place is where the word means something else.
 LOSING_WORDS = {
-    r"save ?points?": ("checkpoint", ["deferred/", "guides/deferred.md", "test_", "errors.md"]),
+    r"save ?points?": (
+        "checkpoint",
+        ["deferred/", "guides/deferred.md", "test_", "errors.md", "stores/_guest.py"],
+    ),
     r"(?:pause|pausing|paused) (?:the|a|this|its|every) process": ("interrupt", []),
     r"process (?:is|was|gets|are) paused|paused process(?:es)?": ("interrupt", []),
     r"workflows?": ("process", ["why.md", "README.md"]),

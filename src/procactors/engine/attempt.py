@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
@@ -50,8 +50,8 @@ class Attempt:
 
     __slots__ = (
         "_executor", "_host", "_loop_thread", "_newest", "_room", "_scope", "_sent_at", "attempt",
-        "beaten_at", "deferral", "ending", "is_cut", "is_over", "last_seq", "on_begun", "pid", "plan",
-        "seq", "step",
+        "beaten_at", "deferral", "ending", "guests", "is_cut", "is_over", "last_seq", "on_begun", "pid",
+        "plan", "seq", "step",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +87,7 @@ class Attempt:
         self.is_over = False
         self.ending = NORMAL
         self.deferral = Deferral(room, pid, self.step.name, state.attempt)
+        self.guests: tuple[Callable[[Any], Any], ...] = ()
 
     @property
     def stop_s(self) -> float:
@@ -160,6 +161,10 @@ class Attempt:
                 "step %s of process %s could not be stopped and was left behind", self.step.name, self.pid
             )
             self._room.observer.thread_abandoned(self.pid, self.step.name)
+
+    def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:
+        """Let a function write with the checkpoint of this attempt."""
+        self.guests = (*self.guests, guest)
 
     # Children.
 

@@ -158,6 +158,10 @@ class _Nobody:
     def ended(self, ending: Ending) -> None:
         """Ignore it."""
 
+    def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:  # noqa: ARG002 - it can't be called
+        """Refuse: there is no checkpoint."""
+        raise InvalidDefinitionError("ctx.at_checkpoint needs a process; run_steps stores nothing")
+
     def children(self) -> ChildRuns:
         """Refuse: there is no process that could have children."""
         raise InvalidDefinitionError("ctx.run and ctx.gather need a process; run_steps has none")

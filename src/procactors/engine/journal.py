@@ -61,11 +61,17 @@ class Journal:
         self,
         decision: b.Decision,
         commands: tuple[b.Command, ...] = (),
-        brings: tuple[b.Insert, ...] = (),
-    ) -> None:
+        beside: b.Beside = b.NOTHING,
+    ) -> Exception | None:
         """Commit a decision, or what it becomes if somebody has wanted something else before.
 
-        `brings` are new processes that are stored with it.
+        Args:
+            decision: What is to happen.
+            commands: What others want, as far as it is known.
+            beside: What is written with it.
+
+        Returns:
+            The error of a guest; nothing was written then.
 
         Raises:
             OwnershipLostError: Another manager owns the process now; nothing was written.
@@ -73,23 +79,26 @@ class Journal:
         while True:
             if commands:
                 decision = self._obeying(decision, commands)
-            append = self._append(decision, commands, brings)
+            append = self._append(decision, commands, beside)
             outcome = await self._room.persistence.ask(Write(append), timeout=None)
             if type(outcome) is b.Written:
                 break
+            if type(outcome) is b.GuestFailed:
+                return outcome.error
             if type(outcome) is b.Stale:
                 self.is_over = True
                 raise self._lost(outcome)
             commands = outcome.commands
         self.state = decision.state
         self.is_over = not is_owned(self.state)
-        if brings:
+        if beside.brings:
             self._room.note_queued()
         if self.is_over and (outcome.lets_start or not self.state.status.is_ended):
             self._room.look_again()
+        return None
 
     def _append(
-        self, decision: b.Decision, commands: tuple[b.Command, ...], brings: tuple[b.Insert, ...] = ()
+        self, decision: b.Decision, commands: tuple[b.Command, ...], beside: b.Beside = b.NOTHING
     ) -> b.Append:
         stays = is_owned(decision.state)
         return b.Append(
@@ -101,7 +110,8 @@ class Journal:
             owner=self._room.member.id if stays else None,
             call=None if stays else next_call(decision.state, self._plan),
             commands=tuple(command.id for command in commands),
-            brings=brings,
+            brings=beside.brings,
+            guests=beside.guests,
         )
 
     def _lost(self, stale: b.Stale) -> OwnershipLostError:

@@ -271,19 +271,21 @@ class ProcessActor(Actor[Message]):
         attempt = self._ended
         assert attempt is not None
         deferral = attempt.deferral
-        if deferral.updates is None:
+        if deferral.updates is None and not attempt.guests:
             await self._journal.commit(self._decided(result))
             return True
         decision = self._decided(result, deferral.take_failures())
         ended, leads_on = checkpoint.up_to(self._plan, self._journal.state, decision)
         if not ended.events:
             deferral.drop("its step failed")
-        if not (waits and leads_on and deferral.has_more):
-            await self._journal.commit(decision, brings=deferral.rows)
-            deferral.leave()
+        waits = waits and leads_on and deferral.has_more
+        beside = b.Beside(deferral.rows, attempt.guests) if ended.events else b.NOTHING
+        refusal = await self._journal.commit(ended if waits else decision, beside=beside)
+        if refusal is not None:
+            deferral.drop("its step failed")
+            await self._journal.commit(self._decided(Raised(refusal)))
             return True
-        await self._journal.commit(ended, brings=deferral.rows)
-        if self._journal.is_over or self.has_urgent():
+        if not waits or self._journal.is_over or self.has_urgent():
             deferral.leave()
             return True
         return await self._wait_for_postsend(attempt)

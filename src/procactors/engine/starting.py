@@ -198,7 +198,7 @@ def _insert(order: Order, pid: str, plan: Process, decision: b.Decision, owner: 
         priority=order.priority,
         parent=order.kin.parent if order.kin else None,
         depth=order.kin.depth if order.kin else 0,
-        identity=order.kin.identity if order.kin else order.key,
+        identity=order.kin.identity if order.kin else None,
         replaces=order.on_conflict == "replace",
         cancel=decide.cancel(_REPLACED),
     )

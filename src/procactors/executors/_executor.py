@@ -97,6 +97,10 @@ class StepRun(Protocol):
         """
         ...
 
+    def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:
+        """Let a function write with the checkpoint of this attempt, called with the store's connection."""
+        ...
+
     def children(self) -> ChildRuns:
         """Return what starts children of the step's process, and waits for them."""
         ...

@@ -134,6 +134,32 @@ class StepContext:
             raise InvalidDefinitionError(f"step {self.step!r}: limit must be 1 or more, not {limit!r}")
         return await self._run.children().gather(runs, limit)
 
+    def at_checkpoint(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have `function(connection, *args)` write in the same transaction as this step's checkpoint.
+
+        So both are done, exactly once, or neither, whatever crashes: the way to write to tables beside those
+        of the store. The function is called when the step has returned, by the store's one writer, with its
+        connection: a plain function and a connection of sqlite3 with SQLite, an async one and a connection of
+        asyncpg with PostgreSQL. All such functions of a step have 250 ms together; they neither commit nor
+        roll back. If it raises, the attempt fails with that error and its writes are
+        undone. If the attempt fails before, it is not called.
+
+        Args:
+            function: A function of the connection and `args`.
+            args: Further arguments.
+
+        Raises:
+            InvalidDefinitionError: It is not a function.
+        """
+        if not callable(function):
+            raise InvalidDefinitionError(
+                f"step {self.step!r}: ctx.at_checkpoint takes a function of a connection, not"
+                f" {shown(function)}",
+                pid=self.pid,
+                step=self.step,
+            )
+        self._run.at_checkpoint(lambda connection: function(connection, *args))
+
     def heartbeat(self) -> None:
         """Say that the step is alive; needed at least every `Step.heartbeat` seconds where that is set.
 

@@ -13,6 +13,7 @@ from procactors.executors.context import StepContext
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from procactors.executors._executor import ChildRuns, Ending
     from procactors.model.definition import Process
@@ -75,6 +76,10 @@ class Telling:
     @property
     def plan(self) -> Process:
         """Not known in a worker."""
+        raise NotImplementedError
+
+    def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:
+        """Not to be had in a worker; its context says so."""
         raise NotImplementedError
 
     def children(self) -> ChildRuns:

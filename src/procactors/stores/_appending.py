@@ -20,7 +20,7 @@ class AppendingTransaction(Transaction):
 
     def _append_all(self, appends: Sequence[b.Append], now: float) -> Talk[list[b.Outcome]]:
         written: list[b.Outcome] | None = None
-        if not any(append.commands for append in appends):
+        if all(append.is_plain for append in appends):
             written = yield from append_at_once(appends, now, self._ageing_s, "")
         return (yield from super()._append_all(appends, now)) if written is None else written
 

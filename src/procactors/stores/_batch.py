@@ -104,7 +104,7 @@ class Insert(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         owner: The manager that runs it from the start; None: it is queued.
-        identity: What is unique in the store: the key, or what a child is found by; None: nothing is.
+        identity: What a child is found by, instead of the key.
         replaces: A pid that has to give up the key for this one; this one then starts behind its end.
         cancel: How that one is cancelled, if it is alive and nobody owns it.
     """
@@ -123,6 +123,11 @@ class Insert(msgspec.Struct, frozen=True, kw_only=True):
     replaces: bool = False
     cancel: Decide | None = None
 
+    @property
+    def unique(self) -> str | None:
+        """What no other process of the store may hold; None: nothing."""
+        return self.key if self.identity is None else self.identity
+
 
 class KeyTaken(msgspec.Struct, frozen=True):
     """The key is held by another process."""
@@ -130,8 +135,27 @@ class KeyTaken(msgspec.Struct, frozen=True):
     pid: str
 
 
+Guest = Callable[[Any], Any]
+"""A function of the user's that writes within a transaction of the store; called with its connection."""
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """What is written if and only if a checkpoint is, in its transaction.
+
+    Attributes:
+        brings: New processes, without a key.
+        guests: Functions of the user's.
+    """
+
+    brings: tuple[Insert, ...] = ()
+    guests: tuple[Guest, ...] = ()
+
+
+NOTHING = Beside()
+
+
 class Append(msgspec.Struct, frozen=True, kw_only=True):
-    """The owner's own write. Outcome: `Written`, `Stale`, or `CommandsWaiting`.
+    """The owner's own write. Outcome: `Written`, `Stale`, `CommandsWaiting`, or `GuestFailed`.
 
     Attributes:
         epoch: The epoch under which it was made.
@@ -139,6 +163,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
         call: What the next step needs (`Step.needs`), if the process is free after it.
         commands: Commands that it has taken into account, which it deletes.
         brings: New processes, without a key, to be stored if and only if this is written.
+        guests: Functions of the user's that write with it, called with the store's connection.
     """
 
     process: int
@@ -150,6 +175,18 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     call: str | None
     commands: tuple[int, ...] = ()
     brings: tuple[Insert, ...] = ()
+    guests: tuple[Guest, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but events and a snapshot."""
+        return not (self.commands or self.brings or self.guests)
+
+
+class GuestFailed(msgspec.Struct, frozen=True):
+    """A function of the user's raised; nothing was written, neither by it nor of the decision."""
+
+    error: Exception
 
 
 class Stale(msgspec.Struct, frozen=True):

@@ -9,13 +9,14 @@ import anyio
 import asyncpg
 
 from procactors.errors import InvalidDataError, InvalidStoreError, StoreUnavailableError
+from procactors.stores._guest import GUESTS_S
 from procactors.stores._queries import queries_of
-from procactors.stores._talk import Many
+from procactors.stores._talk import Call, Many, One
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from procactors.stores._talk import One, Rows, Talk
+    from procactors.stores._talk import Rows, Talk
     from procactors.stores._url import PostgresLocation
 
 T = TypeVar("T")
@@ -125,14 +126,32 @@ async def converse(connection: Connection, talk: Talk[T]) -> T:
         return result
 
 
-async def _answer(connection: Connection, query: One | Many) -> Rows:
+async def _answer(connection: Connection, query: One | Many | Call) -> Rows:
     values: Iterable[Any]
-    if type(query) is Many:
-        values = [_texts(column) for column in zip(*query.rows, strict=True)]
-    else:
-        values = [value.decode() if type(value) is bytes else value for value in query[1]]
-    rows: Rows = await connection.fetch(sql[query.name], *values)
-    return rows
+    match query:
+        case Call(functions):
+            error = await _call_guests(connection, functions)
+            return [] if error is None else [(error,)]
+        case Many(rows=rows):
+            values = [_texts(column) for column in zip(*rows, strict=True)]
+        case One(values=given):
+            values = [value.decode() if type(value) is bytes else value for value in given]
+    answer: Rows = await connection.fetch(sql[query.name], *values)
+    return answer
+
+
+async def _call_guests(connection: Connection, guests: Sequence[Callable[[Any], Any]]) -> Exception | None:
+    """Call functions in a nested transaction; return the error that undid them, if there was one."""
+    try:
+        async with connection.transaction():
+            with anyio.fail_after(GUESTS_S):
+                for guest in guests:
+                    await guest(connection)
+    except Exception as error:
+        if connection.is_closed():
+            raise
+        return error
+    return None
 
 
 def _texts(column: tuple[Any, ...]) -> tuple[Any, ...] | list[str]:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from procactors.stores._guest import call_guests
 from procactors.stores._queries import queries_of
-from procactors.stores._talk import Many
+from procactors.stores._talk import Call, Many, One
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from procactors.stores._talk import One, Rows, Talk
+    from procactors.stores._talk import Rows, Talk
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ def converse(connection: sqlite3.Connection, talk: Talk[T]) -> T:
     try:
         query = next(talk)
         while True:
-            rows = _many(connection, query) if type(query) is Many else _one(connection, query)
+            rows = _answer(connection, query)
             query = talk.send(rows)
     except StopIteration as end:
         result: T = end.value
@@ -46,13 +47,23 @@ def transact(connection: sqlite3.Connection, talk: Talk[T]) -> T:
     return result
 
 
-def _one(connection: sqlite3.Connection, query: One | Many) -> Rows:
+def _answer(connection: sqlite3.Connection, query: One | Many | Call) -> Rows:
+    match query:
+        case Many():
+            return _many(connection, query)
+        case One():
+            return _one(connection, query)
+    error = call_guests(connection, query.functions)
+    return [] if error is None else [(error,)]
+
+
+def _one(connection: sqlite3.Connection, query: One) -> Rows:
     values = [_encoded(value) if type(value) is list else value for value in query[1]]
     cursor = connection.execute(_sql[query.name], values)
     return cursor.fetchall() if cursor.description else [(cursor.lastrowid,)]
 
 
-def _many(connection: sqlite3.Connection, query: One | Many) -> Rows:
+def _many(connection: sqlite3.Connection, query: Many) -> Rows:
     answer: list[Any] = []
     for statement, values, count in _sql.chunks(query.name, query[1]):
         cursor = connection.execute(statement, values)

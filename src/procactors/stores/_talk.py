@@ -7,7 +7,7 @@ The texts of the queries are in `sql/<dialect>/queries.sql`, under the same name
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -27,8 +27,14 @@ class Many(NamedTuple):
     rows: Sequence[Sequence[Any]]
 
 
+class Call(NamedTuple):
+    """Call a user's functions in a nested transaction. Answered by `[(error,)]` if one raised."""
+
+    functions: Sequence[Callable[[Any], Any]]
+
+
 Rows = Sequence[Any]
 """What a query answers, a tuple a row; an insert answers with the numbers of its rows, in order."""
 
-Talk = Generator[One | Many, Rows, T]
+Talk = Generator[One | Many | Call, Rows, T]
 """Work on the database that comes to a `T`."""

@@ -14,7 +14,7 @@ from procactors._clock import SLACK_S
 from procactors.errors import KeyConflictError, ProcactorsError
 from procactors.stores import _batch as b
 from procactors.stores._reading import record, records
-from procactors.stores._talk import Many, One
+from procactors.stores._talk import Call, Many, One
 from procactors.stores._writing import Write, insert_all, write_all
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class Transaction:
 
     def _append_all(self, appends: Sequence[b.Append], now: float) -> Talk[list[b.Outcome]]:
         refused = yield from self._refused(appends)
+        for append in appends:
+            if append.guests and append.process not in refused and (rows := (yield Call(append.guests))):
+                refused[append.process] = b.GuestFailed(rows[0][0])
         allowed = [append for append in appends if append.process not in refused]
         done = [command for append in allowed for command in append.commands]
         if done:
@@ -105,7 +108,7 @@ class Transaction:
     def _insert(self, operation: b.Insert, now: float) -> Talk[b.Outcome]:
         """Store a process with a key."""
         behind, replaced = None, None
-        holder = yield from self._key_holder(operation.identity)
+        holder = yield from self._key_holder(operation.unique)
         if holder is not None and not operation.replaces:
             return b.KeyTaken(holder.pid)
         if holder is not None:
@@ -200,7 +203,7 @@ class Transaction:
 
 def _is_simple(operation: b.Operation) -> bool:
     """Tell whether it is a new process that nothing in the store can refuse."""
-    return type(operation) is b.Insert and operation.identity is None
+    return type(operation) is b.Insert and operation.unique is None
 
 
 def _stale(appends: Sequence[b.Append]) -> Talk[dict[int, b.Outcome]]:

@@ -137,7 +137,7 @@ def _row(insert: b.Insert, behind: int | None, ageing_s: float) -> tuple[Any, ..
     if behind is not None:
         due_at = rank = None
     return (
-        insert.pid, insert.plan.name, insert.key, insert.identity, insert.key_scope, encoded(insert.tags),
+        insert.pid, insert.plan.name, insert.key, insert.unique, insert.key_scope, encoded(insert.tags),
         insert.priority, insert.parent, insert.depth, behind, status, owner, epoch, due_at, expires_at,
         rank, call, insert.decision.events[0].at.timestamp(), ended_at, state,
     )  # fmt: skip

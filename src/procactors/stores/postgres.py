@@ -137,7 +137,7 @@ class PostgresStore(TalkingStore):
 
     async def _commit(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
         outcomes = await self._answered(operations)
-        if outcomes is None and all(type(op) is b.Append and not op.commands for op in operations):
+        if outcomes is None and all(type(op) is b.Append and op.is_plain for op in operations):
             outcomes = await self._append(operations)
         return await self._transact(operations) if outcomes is None else outcomes
 
