@@ -24,6 +24,7 @@ from procactors import (
 )
 from procactors.testing import manager
 from tests.behaviour import process_steps as steps
+from tests.behaviour import slow_to_import
 from tests.behaviour.history import history, kinds, until, until_status, until_true
 from tests.behaviour.steps import echo
 
@@ -157,13 +158,18 @@ async def test_waiting_for_a_worker_does_not_count_as_the_steps_own_time(manager
     async with managers(workers=1) as m:
         first = await start(m, steps.gated, {"note": str(tmp_path / "first"), "gate": str(gate)})
         await noted(tmp_path / "first")
-        hasty = Process("p", [in_worker(steps.stable, timeout=0.2, heartbeat=0.2)])
+        hasty = Process("p", [in_worker(steps.stable, timeout=1, heartbeat=1)])
         second = await m.start(hasty, {"n": 1})
         await until(m, second.pid, "StepStarted")
-        await anyio.sleep(0.5)
+        await anyio.sleep(1.2)
         gate.touch()
         assert await second.result() == {"n": 2}
         await first.result()
+
+
+async def test_the_import_of_its_module_has_the_time_of_a_step_for_itself(managers):
+    async with managers() as m:
+        assert await result(m, slow_to_import.use, 1, heartbeat=1.2) == 1
 
 
 async def test_a_step_with_a_stable_name_is_found(managers):

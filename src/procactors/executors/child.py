@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
     from types import FrameType
 
+    from procactors.executors.call import PreparedStep
+
 _PR_SET_PDEATHSIG = 1
 _CUT_SHORT = 128 + signal.SIGTERM
 
@@ -104,9 +106,9 @@ class _Worker:
         """Run a step and send what came of it."""
         for number in (signal.SIGTERM, signal.SIGHUP):  # each time: the step before may have set its own
             signal.signal(number, self.stop)
-        self._end.send(wire.Begun())
-        _set_levels(order.levels)
         telling = Telling(self._end, order.progress_every_s)
+        telling.begun()
+        _set_levels(order.levels)
         try:
             outcome = _outcome_of(order, telling)
         finally:
@@ -121,7 +123,8 @@ def _outcome_of(order: wire.Run, telling: Telling) -> wire.Done | wire.Broke:
     ctx = WorkerContext(order.pid, order.step, order.attempt, {}, telling)
     token = current_step.set(ctx)
     try:
-        output = output_of(_called(order, ctx), _step_of(order), order.limit_bytes)
+        step = _step_of(order)
+        output = output_of(_called(_prepared(step, telling), order, ctx), step, order.limit_bytes)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a step fails the step
         return wire.Broke(_failure_of(error, order))
     finally:
@@ -149,9 +152,17 @@ def _step_of(order: wire.Run) -> Step:
     )
 
 
-def _called(order: wire.Run, ctx: WorkerContext) -> Any:
-    module = order.reference.partition(":")[0]
-    prepared = prepare(_step_of(order), {}, [module])
+def _prepared(step: Step, telling: Telling) -> PreparedStep:
+    """Find the step's code. The first import of its module has as much time as the step itself."""
+    module = step.reference.partition(":")[0]
+    is_new = module not in sys.modules
+    prepared = prepare(step, {}, [module])
+    if is_new:
+        telling.begun()
+    return prepared
+
+
+def _called(prepared: PreparedStep, order: wire.Run, ctx: WorkerContext) -> Any:
     value = prepared.call(msgspec.Raw(order.data), ctx)
     if inspect.isawaitable(value):
         import asyncio  # noqa: PLC0415 - only async steps pay for it

@@ -87,7 +87,8 @@ class Telling:
         raise NotImplementedError
 
     def begun(self) -> None:
-        """Do nothing: the worker itself says so."""
+        """Say that the step begins now: its time counts from here."""
+        self._end.send(wire.Begun())
 
     def ended(self, ending: Ending) -> None:
         """Do nothing: nothing is cut short from inside."""

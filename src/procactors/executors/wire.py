@@ -64,7 +64,7 @@ ToWorker = Hello | Run
 
 
 class Begun(msgspec.Struct, frozen=True, tag=True):
-    """The step has been taken up."""
+    """The step has been taken up; said again when its module has been imported for the first time."""
 
 
 class Progressed(msgspec.Struct, frozen=True, tag=True):

@@ -1,0 +1,15 @@
+"""A module whose import takes most of a second, as that of a large library does."""
+
+from __future__ import annotations
+
+import threading
+
+from procactors import step
+
+threading.Event().wait(0.7)
+
+
+@step
+def use(data):
+    threading.Event().wait(0.7)
+    return data
