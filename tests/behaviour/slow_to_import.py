@@ -6,10 +6,10 @@ import threading
 
 from procactors import step
 
-threading.Event().wait(0.7)
+threading.Event().wait(1)
 
 
 @step
 def use(data):
-    threading.Event().wait(0.7)
+    threading.Event().wait(1)
     return data

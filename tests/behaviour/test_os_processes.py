@@ -169,7 +169,7 @@ async def test_waiting_for_a_worker_does_not_count_as_the_steps_own_time(manager
 
 async def test_the_import_of_its_module_has_the_time_of_a_step_for_itself(managers):
     async with managers() as m:
-        assert await result(m, slow_to_import.use, 1, heartbeat=1.2) == 1
+        assert await result(m, slow_to_import.use, 1, heartbeat=1.8) == 1
 
 
 async def test_a_step_with_a_stable_name_is_found(managers):
@@ -353,8 +353,9 @@ async def test_a_deaf_step_is_killed_with_its_children_after_the_grace(managers,
 
 
 async def test_the_process_timeout_ends_the_os_process_and_says_so(managers, tmp_path):
-    async with managers() as m:
-        handle = await start(m, steps.deaf, {"note": str(tmp_path / "note")}, timeout=1)
+    async with managers(workers=1) as m:
+        await result(m, steps.whoami)  # so that it begins at once
+        handle = await start(m, steps.deaf, {"note": str(tmp_path / "note")}, timeout=2)
         os_pids = await noted(tmp_path / "note")
         with pytest.raises(ProcessTimedOutError) as caught:
             await handle.result()

@@ -170,8 +170,9 @@ class Tree:
         return await scheduler.__aenter__()
 
     async def _drain(self) -> None:
-        grace_s = self._room.options.grace_s
-        with anyio.move_on_after(2 * grace_s + self._room.options.store_patience_s):
+        options = self._room.options
+        grace_s = options.grace_s
+        with anyio.move_on_after(2 * grace_s + options.kill_grace_s + options.store_patience_s):
             try:
                 await self._room.supervisor.ask(Drain(grace_s), timeout=None)
             except ActorStoppedError:
