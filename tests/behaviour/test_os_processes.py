@@ -19,6 +19,7 @@ from procactors import (
     ProcessTimedOutError,
     Retry,
     Step,
+    StepContext,
     run_steps,
     step,
 )
@@ -438,11 +439,14 @@ async def test_progress_and_log_records_come_live(managers, tmp_path, caplog):
 
 
 async def test_what_the_context_does_not_have_in_a_worker_is_refused(managers):
+    public = {name for name in dir(StepContext) if name[0] != "_"}
+    has = {"pid", "step", "attempt", "idempotency_key", "data", "progress", "heartbeat"}
     async with managers() as m:
-        error = await failure(m, steps.use, {"name": "services"})
-        assert error.type == "InvalidDefinitionError"
-        assert "ctx.services" in error.message
-        assert "executor='thread'" in error.message
+        for name in sorted(public - has):
+            error = await failure(m, steps.use, {"name": name})
+            assert error.type == "InvalidDefinitionError"
+            assert f"ctx.{name}" in error.message
+            assert "executor='thread'" in error.message
 
 
 # What is refused at the start.
