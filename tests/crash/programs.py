@@ -45,6 +45,13 @@ async def takes_a_moment(data: dict, ctx: StepContext) -> dict:
     return {**data, "had_its_moment": True}
 
 
+async def takes_a_while(data: dict, ctx: StepContext) -> dict:
+    LEDGER.note("begin", ctx.attempt)
+    await anyio.sleep(1.5)
+    LEDGER.note("end", ctx.attempt)
+    return {**data, "took": "a while"}
+
+
 async def kills_its_program(data: dict, ctx: StepContext) -> dict:
     LEDGER.note("begin", ctx.attempt)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -60,6 +67,7 @@ async def blocks_the_loop(data: dict, ctx: StepContext) -> dict:
 PROGRAMS = {
     "hangs": {"before": quick, "hangs": hangs, "after": quick},
     "takes-a-moment": {"moment": takes_a_moment, "hangs": hangs},
+    "takes-a-while": {"while": takes_a_while, "after": quick},
     "crash-loop": {"before": quick, "kills": kills_its_program},
     "once": {"before": quick, "hangs": Step("hangs", hangs, at_most_once=True)},
     "blocks": {"blocks": blocks_the_loop, "after": quick},
@@ -68,7 +76,7 @@ PROGRAMS = {
 
 async def main(name: str, database: str) -> None:
     process = Process(name, PROGRAMS[name], timeout=None)
-    options = SHORT_LEASE if name == "blocks" else OPTIONS
+    options = SHORT_LEASE if name in {"blocks", "takes-a-while"} else OPTIONS
     LEDGER.note("start")
     async with ProcessManager(f"sqlite:///{database}", options=options) as manager:
         LEDGER.note("open")

@@ -170,7 +170,29 @@ async def test_a_graceful_shutdown_waits_for_the_checkpoint_of_a_running_step(tm
         assert [member.identity.kind for member in await client.managers()] == ["client"]
 
 
-# Blocked.
+# Asleep, and blocked.
+
+
+@pytest.mark.slow
+async def test_a_program_that_slept_beyond_its_lease_can_not_write_over_who_took_over(tmp_path):
+    """As a laptop does whose lid is closed: it wakes up amid a step that others have done since."""
+    database = tmp_path / "a.db"
+    async with running(PROGRAM, "takes-a-while", database) as sleeper:
+        await sleeper.wrote("begin")
+        sleeper.process.send_signal(signal.SIGSTOP)
+        async with running(PROGRAM, "takes-a-while", database) as rival:
+            begun = await rival.wrote("begin")
+            assert seconds_between(sleeper.noted("begin")[0], begun) >= LEASE_S
+            assert await rival.ended() == 0, rival.log
+        sleeper.process.send_signal(signal.SIGCONT)
+        await sleeper.wrote("end")
+        assert await sleeper.ended() == 0, sleeper.log
+        assert sleeper.noted("finished")[0][2:] == rival.noted("finished")[0][2:]
+    assert "run by another manager now" in sleeper.log
+    info, history = await outcome(database)
+    assert info.output == {"took": "a while", "quick": 1}
+    finished = [(event.step, event.attempt) for event in history if type(event).__name__ == "StepFinished"]
+    assert finished == [("while", 2), ("after", 1)]
 
 
 @pytest.mark.slow
