@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from procactors.model.event import ProcessSleeping as ProcessSleeping
     from procactors.model.event import ProcessStarted as ProcessStarted
     from procactors.model.event import ProcessTimedOut as ProcessTimedOut
+    from procactors.model.event import ProcessUndoing as ProcessUndoing
     from procactors.model.event import ProcessWaiting as ProcessWaiting
     from procactors.model.event import StepFailed as StepFailed
     from procactors.model.event import StepFinished as StepFinished

@@ -34,6 +34,7 @@ _NAMES_BY_MODULE = {
         "ProcessSleeping",
         "ProcessStarted",
         "ProcessTimedOut",
+        "ProcessUndoing",
         "ProcessWaiting",
         "StepFailed",
         "StepFinished",

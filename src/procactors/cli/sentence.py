@@ -78,6 +78,7 @@ _SENTENCES: dict[type, str | Callable[[Any], str]] = {
     e.ProcessBlocked: "blocked before {0.step}: {0.reason}",
     e.ProcessRetried: "goes on from {0.step}",
     e.ProcessRewound: "goes back to {0.step}",
+    e.ProcessUndoing: "what it has done is undone",
     e.UndoStarted: "undo of {0.step} started",
     e.UndoFinished: "undo of {0.step} finished",
     e.UndoFailed: "undo of {0.step} failed: {0.error}",

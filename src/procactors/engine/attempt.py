@@ -15,6 +15,7 @@ from procactors.engine.deferral import Deferral
 from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Returned, StepOutcome
 from procactors.executors.context import StepContext, current_step
 from procactors.model.event import StepProgressed
+from procactors.model.state import running_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ class Attempt:
         self._executor: Executor | None = None
         self.pid = pid
         self.plan = plan
-        self.step = plan.steps[plan.names[state.index]]
+        self.step = running_step(state, plan)
         self.attempt = state.attempt
         self.seq = self.last_seq = state.seq
         self.beaten_at = room.clock.monotonic()

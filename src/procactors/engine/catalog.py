@@ -55,6 +55,8 @@ class Catalog:
                 continue
             try:
                 self.prepared(step)
+                if step.undo is not None:
+                    self.prepared(step.undo)
             except StepNotResolvableError as error:
                 raise StepNotResolvableError(f"step {step.name!r}: {error}", step=step.name) from error
             has_learnt |= self.refused.pop(step.needs, None) is not None

@@ -31,6 +31,8 @@ def up_to(plan: Process, state: ProcessState, decision: Decision) -> tuple[Decis
     """
     events = decision.events
     for index, event in enumerate(events, 1):
+        if isinstance(event, e.UndoFinished):
+            return decision, False
         if isinstance(event, e.StepFinished):
             leads_on = isinstance(events[index], e.StepStarted | e.ProcessFinished)
             return decide.advance(plan, state, *events[:index]), leads_on

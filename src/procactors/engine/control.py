@@ -64,7 +64,12 @@ async def cancel(room: Room, pid: str, reason: str) -> bool:
             outcome.command, outcome.record.id, "cancel", bytes(body), pid, outcome.record.owner
         )
         room.deliver(command)
-    return type(outcome) is not b.Unchanged
+    if type(outcome) is b.Written:
+        return True
+    undo = outcome.record.state.undo
+    if undo is not None:
+        return undo.end is ProcessStatus.CANCELLED
+    return type(outcome) is b.Owned
 
 
 async def proceed(room: Room, pid: str, answer: Any) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procactors._clock import is_past, to_datetime
+from procactors.engine import undoing
 from procactors.errors import ErrorInfo
 from procactors.executors._executor import NORMAL
+from procactors.executors.failure import Failure
 from procactors.model import event as e
 from procactors.model.sleep import LONGEST_S, Sleep
-from procactors.model.state import ProcessState, apply, current_step, next_code
+from procactors.model.state import ProcessState, apply, current_step, next_code, running_step
 from procactors.model.status import ProcessStatus as S
 from procactors.stores._batch import Decision, Record
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from procactors.executors._executor import Ending
-    from procactors.executors.failure import Failure
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
     from procactors.model.interrupt import Question
@@ -33,15 +34,17 @@ if TYPE_CHECKING:
 
 
 def advance(plan: Process, state: ProcessState | None, *events: ProcessEvent) -> Decision:
-    """Return the decision that these events happen.
+    """Return the decision that these events happen; steps that can be undone are, before the process ends.
 
     Raises:
         InvalidStateError: The state does not allow one of them.
     """
+    happened: list[ProcessEvent] = []
     for event in events:
-        state = apply(state, event, plan)
+        happened.append(done := undoing.before(state, event))
+        state = apply(state, done, plan)
     assert state is not None
-    return Decision(events, state)
+    return Decision(tuple(happened), state)
 
 
 def onward(plan: Process, state: ProcessState, data: msgspec.Raw, at: datetime) -> tuple[ProcessEvent, ...]:
@@ -89,6 +92,8 @@ def take_up(record: Record, now: float, owner: str) -> Decision:
     If it slept in a step that is nothing but a pause, that step is finished by this: its output is its input.
     """
     plan, state, at = record.plan, record.state, to_datetime(now)
+    if state.undo is not None:
+        return advance(plan, state, *undoing.going_on(record, owner, at))
     if record.cancel_reason is not None:
         return cancelled(plan, state, record.cancel_reason, at)
     if is_past(state.deadline_at, now):
@@ -126,8 +131,11 @@ def after_success(
 ) -> Decision:
     """Decide after a step has returned: its checkpoint, and with it what comes next.
 
-    `failures` are those of what it has deferred.
+    `failures` are those of what it has deferred. A compensation has no checkpoint but its own end.
     """
+    if state.undo is not None:
+        undoing.refuse_question(plan, state, question)
+        return advance(plan, state, *failures, undoing.finished(plan, state, at))
     step = plan.names[state.index]
     for failure in failures:
         state = apply(state, failure, plan)
@@ -140,7 +148,8 @@ def after_success(
         follow = onward(plan, state, output, at)
     else:
         follow = (_interrupted(step, question, output, state, at),)
-    return Decision((*failures, done, *follow), advance(plan, state, *follow).state)
+    followed = advance(plan, state, *follow)
+    return Decision((*failures, done, *followed.events), followed.state)
 
 
 def _interrupted(
@@ -168,13 +177,17 @@ def after_failure(
     plan: Process, state: ProcessState, failure: Failure, at: datetime, draw: float
 ) -> Decision:
     """Decide after an attempt has failed: another one later, or the end. `draw` is random in [0, 1)."""
-    step = plan.steps[plan.names[state.index]]
+    step = running_step(state, plan)
     counts = failure.retry_after is None
+    if state.undo is not None:
+        delay = _delay(step, state.failures + counts, failure, draw)
+        due_at = None if delay is None else _later(at, delay)
+        return advance(plan, state, *undoing.failed(plan, state, failure, at, due_at))
     broke = e.StepFailed(at=at, step=step.name, attempt=state.attempt, error=failure.error, counts=counts)
     failed = apply(state, broke, plan)
     if failed.status is S.CANCELLING:
         return cancelled(plan, state, state.reason, at, broke)
-    delay = _delay(step, failed, failure, draw)
+    delay = _delay(step, failed.failures, failure, draw)
     if delay is None:
         return advance(plan, state, broke, e.ProcessFailed(at=at, error=failure.error))
     again = e.StepRetryScheduled(
@@ -186,15 +199,15 @@ def after_failure(
     return advance(plan, state, broke, again)
 
 
-def _delay(step: Step, state: ProcessState, failure: Failure, draw: float) -> float | None:
+def _delay(step: Step, failures: int, failure: Failure, draw: float) -> float | None:
     if failure.retry_after is not None:
         return failure.retry_after
     retry = step.retry
-    if retry is None or not failure.names or state.failures >= retry.attempts:
+    if retry is None or not failure.names or failures >= retry.attempts:
         return None
     if not retry.matches(failure.names):
         return None
-    return retry.seconds_after(state.failures, draw)
+    return retry.seconds_after(failures, draw)
 
 
 def timed_out(plan: Process, state: ProcessState, at: datetime, ending: Ending = NORMAL) -> e.ProcessTimedOut:
@@ -220,10 +233,10 @@ def timed_out(plan: Process, state: ProcessState, at: datetime, ending: Ending =
 
 
 def cancel(reason: str) -> Callable[[Record, float], Decision | None]:
-    """Decide to cancel a free process; None if it has ended."""
+    """Decide to cancel a free process; None if it has ended, or is undone already."""
 
     def decide(record: Record, now: float) -> Decision | None:
-        if record.state.status.is_ended:
+        if record.state.status.is_ended or record.state.undo is not None:
             return None
         return cancelled(record.plan, record.state, reason, to_datetime(now))
 
@@ -301,15 +314,15 @@ def recover(reason: str, crash_limit: int) -> Callable[[Record, float], Decision
 
     def decide(record: Record, now: float) -> Decision | None:
         plan, state, at = record.plan, record.state, to_datetime(now)
-        if record.cancel_reason is not None or state.status is S.CANCELLING:
+        wants_end = record.cancel_reason is not None or state.status is S.CANCELLING
+        if wants_end and state.undo is None:
             return cancelled(plan, state, record.cancel_reason or "", at)
-        step = current_step(state, plan)
-        if step is not None and state.in_step and plan.steps[step].at_most_once:
-            return _broken_off(plan, state, step, at)
+        if state.in_step and running_step(state, plan).at_most_once:
+            return _broken_off(plan, state, at)
         back = e.ProcessRecovered(at=at, owner=record.owner_name or "", reason=reason)
         recovered = apply(state, back, plan)
         if recovered.crashes >= crash_limit:
-            return advance(plan, state, back, _crash_loop(recovered, step, at))
+            return advance(plan, state, back, _crash_loop(plan, recovered, at))
         if is_past(recovered.deadline_at, now):
             return advance(plan, state, back, timed_out(plan, recovered, at))
         return Decision((back,), recovered)
@@ -319,13 +332,13 @@ def recover(reason: str, crash_limit: int) -> Callable[[Record, float], Decision
 
 def released(plan: Process, state: ProcessState, at: datetime) -> Decision:
     """Decide to give a process back to the queue; a step that may begin only once does not begin again."""
-    step = current_step(state, plan)
-    if step is not None and state.in_step and plan.steps[step].at_most_once:
-        return _broken_off(plan, state, step, at)
+    if state.in_step and running_step(state, plan).at_most_once:
+        return _broken_off(plan, state, at)
     return advance(plan, state, e.ProcessReleased(at=at))
 
 
-def _broken_off(plan: Process, state: ProcessState, step: str, at: datetime) -> Decision:
+def _broken_off(plan: Process, state: ProcessState, at: datetime) -> Decision:
+    step = running_step(state, plan).name
     error = ErrorInfo(
         type="StepBrokenOffError",
         module="procactors.errors",
@@ -334,11 +347,15 @@ def _broken_off(plan: Process, state: ProcessState, step: str, at: datetime) -> 
         step=step,
         attempt=state.attempt,
     )
+    if state.undo is not None:
+        return advance(plan, state, *undoing.failed(plan, state, Failure(error), at, None))
     broke = e.StepFailed(at=at, step=step, attempt=state.attempt, error=error)
     return advance(plan, state, broke, e.ProcessFailed(at=at, error=error))
 
 
-def _crash_loop(state: ProcessState, step: str | None, at: datetime) -> e.ProcessFailed:
+def _crash_loop(plan: Process, state: ProcessState, at: datetime) -> e.ProcessFailed:
+    code = next_code(state, plan)
+    step = current_step(state, plan) if code is None else code.name
     error = ErrorInfo(
         type="CrashLoopError",
         module="procactors.errors",
@@ -347,6 +364,8 @@ def _crash_loop(state: ProcessState, step: str | None, at: datetime) -> e.Proces
         step=step,
         attempt=state.attempt,
     )
+    if state.undo is not None:
+        return undoing.given_up(plan, state, error, at)
     return e.ProcessFailed(at=at, error=error)
 
 

@@ -121,10 +121,14 @@ class Journal:
             pid=self._pid,
         )
 
+    def obeys(self, commands: tuple[b.Command, ...]) -> bool:
+        """Tell whether one of them cancels the process; one that is being undone can't be cancelled."""
+        return self.state.undo is None and _reason_in(commands) is not None
+
     def _obeying(self, decision: b.Decision, commands: tuple[b.Command, ...]) -> b.Decision:
         """Return the decision as the first cancel among the commands changes it."""
         reason = _reason_in(commands)
-        if reason is None:
+        if reason is None or not self.obeys(commands):
             return decision
         return decide.cancelled(self._plan, self.state, reason, self._room.at(), *_ends_in(decision))
 

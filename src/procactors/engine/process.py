@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from procactors.actors import Actor, Exit, Message, ReplySlot
-from procactors.engine import checkpoint, decide
+from procactors.engine import checkpoint, decide, undoing
 from procactors.engine.attempt import Attempt
 from procactors.engine.children import Children, Parent
 from procactors.engine.deadlines import Deadlines
@@ -37,6 +37,7 @@ from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Ret
 from procactors.executors.failure import failure_of
 from procactors.executors.output import output_of
 from procactors.model import event as e
+from procactors.model.state import running_step
 from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
 
@@ -131,7 +132,7 @@ class ProcessActor(Actor[Message]):
             match message:
                 case Begin():
                     await self._go_on()
-                case CommandsArrived(commands) if any(c.kind == "cancel" for c in commands):
+                case CommandsArrived(commands) if self._journal.obeys(commands):
                     await self._journal.commit(self._cut_off(), commands)
                 case TimeUp(kind, seq):
                     await self._time_up(kind, seq)
@@ -155,7 +156,7 @@ class ProcessActor(Actor[Message]):
             case Release(now):
                 return now or self._is_waiting
             case CommandsArrived(commands):
-                return any(command.kind == "cancel" for command in commands)
+                return self._journal.obeys(commands)
             case TimeUp(kind, seq):
                 is_its_own = kind == PROCESS or (seq == attempt.seq and not attempt.is_over)
                 return is_its_own and not (kind == HEARTBEAT and self._deadlines.still_beats(attempt))
@@ -308,12 +309,12 @@ class ProcessActor(Actor[Message]):
 
     def _decided(self, result: StepOutcome, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> b.Decision:
         """Return what the end of a step leads to; `failures` are those of what it has deferred."""
-        state, at = self._journal.state, self._room.at()
-        step = self._plan.steps[self._plan.names[state.index]]
+        state, at, limit_bytes = self._journal.state, self._room.at(), self._room.options.payload_limit_bytes
+        step = running_step(state, self._plan)
         error: BaseException
         if isinstance(result, Returned):
             try:
-                output = output_of(result.value, step, self._room.options.payload_limit_bytes)
+                output = output_of(undoing.answer_of(state, result.value), step, limit_bytes)
                 decision = decide.after_success(self._plan, state, output.data, output.question, at, failures)
             except Exception as refusal:  # noqa: BLE001 - an output that can't be stored fails the step
                 error = refusal
@@ -346,7 +347,7 @@ class ProcessActor(Actor[Message]):
             timed_out = decide.timed_out(self._plan, state, at, self._ending)
             await self._journal.commit(decide.advance(self._plan, state, timed_out))
         elif state.in_step and seq == self._begun_seq and self.cause is not None:
-            step = self._plan.steps[self._plan.names[state.index]]
+            step = running_step(state, self._plan)
             failure = overdue(step, state.attempt, self._ending, is_heartbeat=kind == HEARTBEAT)
             draw = self._room.ids.random.random()
             await self._journal.commit(decide.after_failure(self._plan, state, failure, at, draw))
@@ -356,7 +357,7 @@ class ProcessActor(Actor[Message]):
         state = self._journal.state
         if not state.in_step or not (self._ending.signal or self._ending.exit_code is not None):
             return b.Decision((), state)
-        step = self._plan.steps[self._plan.names[state.index]]
+        step = running_step(state, self._plan)
         error = killed(step, state.attempt, self._ending)
         cut = e.StepFailed(at=self._room.at(), step=step.name, attempt=state.attempt, error=error)
         return decide.advance(self._plan, state, cut)

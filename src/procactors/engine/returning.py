@@ -8,7 +8,7 @@ from procactors._clock import to_datetime
 from procactors.engine.decide import advance, finished
 from procactors.errors import InvalidStateError
 from procactors.model import event as e
-from procactors.model.state import apply, current_step
+from procactors.model.state import apply, current_step, undo_step
 from procactors.model.status import ProcessStatus as S
 
 if TYPE_CHECKING:
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def retry(record: Record, now: float) -> Decision:
     """Decide to go on with a failed process from its failed step."""
-    step = current_step(record.state, record.plan)
+    step = undo_step(record.state, record.plan) or current_step(record.state, record.plan)
     if record.state.status not in {S.FAILED, S.TIMED_OUT} or step is None:
         raise wrong_status(record, "only a process that failed or timed out can be retried")
+    _refuse_undone(record)
     return advance(record.plan, record.state, e.ProcessRetried(at=to_datetime(now), step=step))
 
 
@@ -46,7 +47,8 @@ def skip(step: str) -> Decide:
         check_step(record, step)
         if state.status not in {S.BLOCKED, S.FAILED}:
             raise wrong_status(record, "only a step that failed, or that blocks its process, can be skipped")
-        current = current_step(state, plan)
+        _refuse_undone(record)
+        current = undo_step(state, plan) or current_step(state, plan)
         if step != current:
             raise InvalidStateError(
                 f"process {record.pid} is {state.status.value} at step {current!r}: step {step!r} is not the"
@@ -56,7 +58,7 @@ def skip(step: str) -> Decide:
             )
         skipped = e.StepSkipped(at=at, step=step, attempt=state.attempt or state.next_attempt)
         after = apply(state, skipped, plan)
-        if after.index < len(plan.names):
+        if after.index < len(plan.names) or after.undo is not None:
             return advance(plan, state, skipped)
         return advance(plan, state, skipped, finished(after, record.data, at))
 
@@ -76,10 +78,30 @@ def rewind(step: str, inputs: Mapping[str, int], seq: int) -> Decide:
         if not state.started_at and state.status in {S.QUEUED, S.SLEEPING}:
             raise wrong_status(record, "it has not begun, so that there is nothing to go back to")
         data_seq = input_of(record, step, inputs)
+        gone = [name for name in record.plan.names[: record.plan.names.index(step)] if name in undone(record)]
+        if gone:
+            raise InvalidStateError(
+                f"step {gone[0]!r} of process {record.pid} was undone: rewind to that one, to do it again",
+                pid=record.pid,
+                step=step,
+            )
         rewound = e.ProcessRewound(at=to_datetime(now), step=step, data_seq=data_seq)
         return advance(record.plan, state, rewound)
 
     return decide
+
+
+def undone(record: Record) -> list[str]:
+    """Return the steps that were undone, in their order."""
+    return [record.plan.names[index] for index in sorted(record.state.undone)]
+
+
+def _refuse_undone(record: Record) -> None:
+    """Refuse to go on from where steps were undone, unless that itself is what goes on."""
+    if record.state.undo is None and record.state.undone:
+        raise wrong_status(
+            record, f"step {undone(record)[0]!r} was undone, so that it can't go on from here: rewind it"
+        )
 
 
 def input_of(record: Record, step: str, inputs: Mapping[str, int]) -> int:

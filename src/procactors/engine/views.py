@@ -22,7 +22,7 @@ from procactors.errors import (
 )
 from procactors.model import event as e
 from procactors.model.info import InterruptInfo, ProcessInfo, Progress, last_completed, step_statuses
-from procactors.model.state import current_step
+from procactors.model.state import current_step, undo_step
 from procactors.model.status import ProcessStatus as S
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def info_of(record: Record) -> ProcessInfo:
         tags=record.tags,
         priority=record.priority,
         status=S.CANCELLING
-        if record.cancel_reason is not None and not state.status.is_ended
+        if record.cancel_reason is not None and not state.status.is_ended and state.undo is None
         else state.status,
         data=data,
         output=data if state.status is S.FINISHED else None,
@@ -50,6 +50,8 @@ def info_of(record: Record) -> ProcessInfo:
         interrupt=_interrupt_in(record),
         steps=step_statuses(state, plan),
         step=current_step(state, plan),
+        undone=tuple(plan.names[index] for index in state.undone),
+        undoing=undo_step(state, plan),
         last_completed_step=last_completed(state, plan),
         progress=_progress_in(record),
         attempt=state.attempt
@@ -71,7 +73,7 @@ def info_of(record: Record) -> ProcessInfo:
 def _error_in(record: Record) -> ErrorInfo | None:
     state = record.state
     waits_for_retry = state.status is S.SLEEPING and not state.in_step
-    has_error = state.status in {S.FAILED, S.TIMED_OUT} or state.failures or waits_for_retry
+    has_error = state.status in {S.FAILED, S.TIMED_OUT, S.UNDOING} or state.failures or waits_for_retry
     if record.error_body is None or not has_error:
         return None
     event = e.decode_body(record.error_body, record.pid, state.error_seq, 0)

@@ -164,6 +164,14 @@ class ProcessRetried(_Event, frozen=True, kw_only=True):
     step: str
 
 
+class ProcessUndoing(_Event, frozen=True, kw_only=True):
+    """It will end as `end` says; before that, its completed steps are undone, the last one first."""
+
+    end: str
+    error: ErrorInfo | None = None
+    reason: str = ""
+
+
 class UndoStarted(_StepEvent, frozen=True, kw_only=True, gc=False):
     """The compensation of a completed step begins."""
 
@@ -173,9 +181,11 @@ class UndoFinished(_StepEvent, frozen=True, kw_only=True, gc=False):
 
 
 class UndoFailed(_StepEvent, frozen=True, kw_only=True):
-    """An attempt of a compensation failed."""
+    """An attempt of a compensation failed; it is tried again at `due_at`, or never."""
 
     error: ErrorInfo
+    counts: bool = True
+    due_at: datetime | None = None
 
 
 class DeferredUpdateFailed(_StepEvent, frozen=True, kw_only=True):
@@ -230,6 +240,7 @@ ProcessEvent = (
     | ProcessCancelRequested
     | ProcessRewound
     | ProcessRetried
+    | ProcessUndoing
     | UndoStarted
     | UndoFinished
     | UndoFailed

@@ -61,6 +61,8 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
         interrupt: The open question, while interrupted.
         steps: Each step's status, in order.
         step: Name of the current or next step; None when none is left.
+        undone: Names of the steps whose compensations are over.
+        undoing: Name of the step whose compensation is current or next; after an undo has failed, which.
         last_completed_step: Name of the last step that has a checkpoint.
         progress: How far the running step is.
         attempt: Number of the current or next attempt of that step.
@@ -88,6 +90,8 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     interrupt: InterruptInfo | None = None
     steps: dict[str, StepStatus]
     step: str | None = None
+    undone: tuple[str, ...] = ()
+    undoing: str | None = None
     last_completed_step: str | None = None
     progress: Progress | None = None
     attempt: int = 1
@@ -119,6 +123,8 @@ def step_statuses(state: ProcessState, plan: Process) -> dict[str, StepStatus]:
 
 
 def _of_current(state: ProcessState) -> StepStatus:
+    if state.undo is not None:
+        return StepStatus.FAILED if state.undo.attempt else StepStatus.PENDING
     if not state.attempt:
         return StepStatus.PENDING
     return StepStatus.FAILED if state.status.is_ended else StepStatus.RUNNING

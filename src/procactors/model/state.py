@@ -14,8 +14,9 @@ import msgspec
 
 from procactors.errors import InvalidStateError
 from procactors.model import event as e
-from procactors.model.rules import ending, pausing, returning, stepping, taking
+from procactors.model.rules import ending, pausing, returning, stepping, taking, undoing
 from procactors.model.status import ProcessStatus as S
+from procactors.model.undo import Undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,10 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         error_seq: The last event with an error; 0: none.
         interrupt_seq: The interrupt that waits for its answer; 0: none.
         skipped: Indexes of the steps that were skipped.
+        undoable: Indexes of the completed steps that have a compensation, in the order in which they were
+            completed, each with the event that holds its output.
+        undone: Indexes of the steps that were undone.
+        undo: What comes when it is undone, while it is; also after an undo has failed.
         due_at: When a free process is to be taken up (queued, sleeping), or its interrupt runs out.
         deadline_at: When the process times out, while its time counts.
         remaining_s: What is left of its time, while it does not count; None without a timeout.
@@ -62,6 +67,9 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error_seq: int = 0
     interrupt_seq: int = 0
     skipped: tuple[int, ...] = ()
+    undoable: tuple[tuple[int, int], ...] = ()
+    undone: tuple[int, ...] = ()
+    undo: Undo | None = None
     due_at: float | None = None
     deadline_at: float | None = None
     remaining_s: float | None = None
@@ -92,7 +100,7 @@ def apply(state: ProcessState | None, event: ProcessEvent, plan: Process) -> Pro
 
 def is_owned(state: ProcessState) -> bool:
     """Tell whether a manager has to see to it now; else it is free, or has ended."""
-    return state.status in _OWNED
+    return state.status in _OWNED or (state.status is S.UNDOING and state.in_step)
 
 
 def fold(events: Iterable[ProcessEvent], plan: Process) -> ProcessState:
@@ -115,6 +123,7 @@ _RULES: Rules = {
     **pausing.RULES,
     **returning.RULES,
     **ending.RULES,
+    **undoing.RULES,
 }
 
 
@@ -124,8 +133,22 @@ def current_step(state: ProcessState, plan: Process) -> str | None:
     return names[state.index] if state.index < len(names) else None
 
 
+def undo_step(state: ProcessState, plan: Process) -> str | None:
+    """Return the name of the step whose compensation is current or next; None if there is none."""
+    return plan.names[state.undoable[-1][0]] if state.undo is not None and state.undoable else None
+
+
+def running_step(state: ProcessState, plan: Process) -> Step:
+    """Return what the current attempt runs: the current step, or a compensation."""
+    undone = undo_step(state, plan)
+    compensation = None if undone is None else plan.steps[undone].undo
+    return plan.steps[plan.names[state.index]] if compensation is None else compensation
+
+
 def next_code(state: ProcessState, plan: Process) -> Step | None:
     """Return the step whose code has to be run by who takes the process up; None if there is none."""
+    if state.undo is not None:
+        return running_step(state, plan) if state.undoable else None
     name = current_step(state, plan)
     return None if name is None or plan.steps[name].is_pause else plan.steps[name]
 

@@ -48,7 +48,8 @@ class Step(_Named, frozen=True, kw_only=True):
         nice: How much its OS process steps back for others, 0 to 19. With executor="process" only.
         interrupts: Interrupt the process after this step, as if it returned `Interrupt(output)`.
         at_most_once: Never run it again after a crash inside it: the process fails instead.
-        undo: The compensation of this step: a function or class, a reference, or a `Step`.
+        undo: The compensation of this step, called with its output: a function or class, a reference, or
+            a `Step`, which is then named "<this step>.undo".
 
     Raises:
         InvalidDefinitionError: Something is wrong; the message names step, field and reason.
@@ -91,8 +92,19 @@ class Step(_Named, frozen=True, kw_only=True):
         self._check_limits()
         if self.at_most_once and self.retry is not None:
             raise self._problem("at_most_once")("and retry exclude each other")
-        if self.undo is not None and not isinstance(self.undo, Step):
-            self._set("undo", Step(f"{self.name}.undo", self.undo))
+        if self.undo is not None:
+            self._check_undo()
+
+    def _check_undo(self) -> None:
+        name = f"{self.name}.undo"
+        if not isinstance(self.undo, Step):
+            self._set("undo", Step(name, self.undo))
+        elif self.undo.name != name:
+            self._set("undo", msgspec.structs.replace(self.undo, name=name))
+        if self.undo.is_pause or self.undo.is_composite:
+            raise self._problem("undo")("must be something to call")
+        if self.undo.interrupts or self.undo.undo is not None:
+            raise self._problem("undo")("can't interrupt, or be undone itself")
 
     def _check_limits(self) -> None:
         if self.memory_bytes is not None and (type(self.memory_bytes) is not int or self.memory_bytes <= 0):

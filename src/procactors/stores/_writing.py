@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procactors.model.event import encode_body
-from procactors.model.state import next_call
+from procactors.model.state import is_owned, next_call
 from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
 from procactors.stores._talk import Many, One
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from procactors.stores._talk import Talk
 
 encoded = msgspec.json.Encoder().encode
-_CLAIMABLE = (ProcessStatus.QUEUED, ProcessStatus.SLEEPING, ProcessStatus.BLOCKED)
+_CLAIMABLE = (ProcessStatus.QUEUED, ProcessStatus.SLEEPING, ProcessStatus.BLOCKED, ProcessStatus.UNDOING)
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class Write(msgspec.Struct, frozen=True):
     def of_record(cls, record: b.Record, decision: b.Decision, take_as: int | None) -> Write:
         """A decision on a free process; whatever it is, it fences off who owned the process before."""
         state = decision.state
-        owner = take_as if state.status is ProcessStatus.RUNNING else None
+        owner = take_as if is_owned(state) else None
         call = next_call(state, record.plan)
         return cls(record.id, record.pid, record.epoch + 1, decision, owner, call, record.priority)
 

@@ -14,8 +14,9 @@ from procactors.errors import ErrorInfo, InvalidStateError
 from procactors.model import event as e
 from procactors.model.definition import Process
 from procactors.model.sleep import Sleep
-from procactors.model.state import ProcessState, apply, current_step, fold, is_owned, next_call
+from procactors.model.state import ProcessState, apply, current_step, fold, is_owned, next_call, undo_step
 from procactors.model.status import ENDED, ProcessStatus
+from procactors.model.step import Step
 
 S = ProcessStatus
 START = 1_767_225_600.0
@@ -222,6 +223,70 @@ def test_rewound_process_goes_back_to_a_step_and_its_input():
         e.ProcessRewound(at=at(3), step="first", data_seq=1),
     )
     assert (state.index, state.data_seq, state.status, current_step(state, PLAN)) == (0, 1, S.QUEUED, "first")
+
+
+UNDOABLE = Process(
+    "p",
+    {"first": Step("first", first, undo=first), "second": Step("second", second, undo=second)},
+    timeout=100,
+)
+BOTH_DONE = (
+    *running(),
+    e.StepFinished(at=at(1), step="first", output=1),
+    e.StepStarted(at=at(1), step="second"),
+    e.StepFinished(at=at(2), step="second", output=2),
+)
+
+
+def undoing(end: str = "failed", **more):
+    return e.ProcessUndoing(at=at(3), end=end, **more)
+
+
+def test_undo_begins_with_the_last_completed_step_and_its_output():
+    state = folded(*BOTH_DONE, undoing(error=ERROR), plan=UNDOABLE)
+    assert (state.status, state.deadline_at, state.remaining_s) == (S.UNDOING, None, None)
+    assert (undo_step(state, UNDOABLE), state.data_seq, state.error_seq) == ("second", 6, 7)
+    assert not is_owned(state)
+    with pytest.raises(InvalidStateError, match="the step to undo is 'second'"):
+        apply(state, e.UndoStarted(at=at(4), step="first"), UNDOABLE)
+    state = apply(state, e.UndoStarted(at=at(4), step="second"), UNDOABLE)
+    assert is_owned(state)
+    state = apply(state, e.UndoFinished(at=at(4), step="second"), UNDOABLE)
+    assert (undo_step(state, UNDOABLE), state.data_seq, state.undone) == ("first", 4, (1,))
+
+
+def test_a_process_ends_as_it_had_to_when_nothing_is_left_to_undo():
+    one = (e.UndoStarted(at=at(4), step="second"), e.UndoFinished(at=at(4), step="second"))
+    two = (e.UndoStarted(at=at(5), step="first"), e.UndoFinished(at=at(5), step="first"))
+    state = folded(*BOTH_DONE, undoing("cancelled", reason="why"), *one, plan=UNDOABLE)
+    with pytest.raises(InvalidStateError, match="something left to undo"):
+        apply(state, e.ProcessCancelled(at=at(5), reason="why"), UNDOABLE)
+    state = folded(*BOTH_DONE, undoing("cancelled", reason="why"), *one, *two, plan=UNDOABLE)
+    with pytest.raises(InvalidStateError, match="it has to end as cancelled"):
+        apply(state, e.ProcessFailed(at=at(6), error=ERROR), UNDOABLE)
+    ended = apply(state, e.ProcessCancelled(at=at(6), reason="why"), UNDOABLE)
+    assert (ended.status, ended.undo, ended.data_seq, ended.undone) == (S.CANCELLED, None, 6, (1, 0))
+
+
+def test_a_failed_undo_is_resumed_by_a_retry_and_time_never_counts():
+    broke = e.UndoFailed(at=at(5), step="second", error=ERROR)
+    state = folded(
+        *BOTH_DONE, undoing(error=ERROR), e.UndoStarted(at=at(4), step="second"), broke, plan=UNDOABLE
+    )
+    failed = apply(state, e.ProcessFailed(at=at(5), error=ERROR), UNDOABLE)
+    assert (failed.status, undo_step(failed, UNDOABLE)) == (S.FAILED, "second")
+    state = apply(failed, e.ProcessRetried(at=at(50), step="second"), UNDOABLE)
+    assert (state.status, state.next_attempt, state.error_seq, state.remaining_s) == (S.UNDOING, 2, 7, None)
+    skipped = apply(failed, e.StepSkipped(at=at(50), step="second"), UNDOABLE)
+    assert (undo_step(skipped, UNDOABLE), skipped.undone) == ("first", ())
+
+
+def test_recovery_and_release_of_an_undo_leave_it_an_undo():
+    begun = (*BOTH_DONE, undoing(error=ERROR), e.UndoStarted(at=at(4), step="second"))
+    for event, attempt in ((e.ProcessRecovered(at=at(9)), 2), (e.ProcessReleased(at=at(9)), 1)):
+        state = folded(*begun, event, plan=UNDOABLE)
+        assert (state.status, state.in_step, state.next_attempt) == (S.UNDOING, False, attempt)
+        assert apply(state, e.ProcessResumed(at=at(10)), UNDOABLE).deadline_at is None
 
 
 KINDS = {

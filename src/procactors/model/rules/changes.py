@@ -27,7 +27,9 @@ FRESH_STEP: Changes = {"in_step": False, "attempt": 0, "next_attempt": 1, "failu
 
 
 def taken_up(state: ProcessState, event: Any) -> Changes:
-    """Begin to count time, unless it counts already."""
+    """Begin to count time, unless it counts already, or the process is only undone."""
+    if state.undo is not None:
+        return {"status": S.UNDOING, "due_at": None, "reason": state.undo.reason}
     changes: Changes = {"status": S.RUNNING, "due_at": None, "reason": ""}
     if state.remaining_s is not None:
         changes["deadline_at"] = event.at.timestamp() + state.remaining_s

@@ -50,5 +50,5 @@ RULES: Rules = {
     e.ProcessProceeded: ((S.INTERRUPTED,), _proceeded),
     e.ProcessWaiting: ((S.RUNNING,), _waiting),
     e.ProcessSleeping: ((S.QUEUED, S.RUNNING), _sleeping),
-    e.ProcessBlocked: ((S.QUEUED, S.SLEEPING), _blocked),
+    e.ProcessBlocked: ((S.QUEUED, S.SLEEPING, S.UNDOING), _blocked),
 }

@@ -34,7 +34,11 @@ def _step_started(state: ProcessState, event: e.StepStarted, plan: Process) -> C
 def _step_finished(state: ProcessState, event: e.StepFinished, plan: Process) -> Changes:
     require_running(state, event.step, plan)
     back = _back_from_waiting(state, event)
-    return {**back, "index": state.index + 1, "data_seq": event.payload_seq or state.seq + 1, **FRESH_STEP}
+    changes = {**back, "index": state.index + 1, "data_seq": event.payload_seq or state.seq + 1, **FRESH_STEP}
+    if plan.steps[event.step].undo is not None:
+        others = (one for one in state.undoable if one[0] != state.index)
+        changes["undoable"] = (*others, (state.index, state.seq + 1))
+    return changes
 
 
 def _step_failed(state: ProcessState, event: e.StepFailed, plan: Process) -> Changes:
@@ -66,5 +70,5 @@ RULES: Rules = {
     e.StepFinished: ((S.RUNNING, S.WAITING, S.CANCELLING), _step_finished),
     e.StepFailed: ((S.RUNNING, S.WAITING, S.CANCELLING, S.QUEUED), _step_failed),
     e.StepRetryScheduled: ((S.RUNNING,), _retry_scheduled),
-    e.DeferredUpdateFailed: ((*ALIVE, S.CANCELLING), _update_failed),
+    e.DeferredUpdateFailed: ((*ALIVE, S.CANCELLING, S.UNDOING), _update_failed),
 }

@@ -26,19 +26,21 @@ def _resumed(state: ProcessState, event: e.ProcessResumed, _plan: Process) -> Ch
 
 def _released(state: ProcessState, event: e.ProcessReleased, _plan: Process) -> Changes:
     again = state.attempt if state.in_step else state.next_attempt
-    changes = set_aside(state, event, S.QUEUED)
-    return {**changes, "due_at": event.at.timestamp(), "in_step": False, "next_attempt": again}
+    undoes = state.undo is not None
+    changes = set_aside(state, event, S.UNDOING if undoes else S.QUEUED)
+    due_at = state.started_at if undoes else event.at.timestamp()
+    return {**changes, "due_at": due_at, "in_step": False, "next_attempt": again}
 
 
 def _recovered(state: ProcessState, event: e.ProcessRecovered, _plan: Process) -> Changes:
-    status = state.status if state.status is S.CANCELLING else S.QUEUED
+    status = state.status if state.status in {S.CANCELLING, S.UNDOING} else S.QUEUED
     crashes = state.crashes + 1
     return {"status": status, "due_at": event.at.timestamp(), "in_step": False, "crashes": crashes}
 
 
 RULES: Rules = {
     e.ProcessStarted: ((S.QUEUED, S.SLEEPING, S.BLOCKED), _started),
-    e.ProcessResumed: ((S.QUEUED, S.SLEEPING, S.BLOCKED, S.WAITING), _resumed),
-    e.ProcessReleased: ((S.RUNNING, S.WAITING, S.SLEEPING), _released),
-    e.ProcessRecovered: ((S.RUNNING, S.WAITING, S.SLEEPING, S.CANCELLING), _recovered),
+    e.ProcessResumed: ((S.QUEUED, S.SLEEPING, S.BLOCKED, S.WAITING, S.UNDOING), _resumed),
+    e.ProcessReleased: ((S.RUNNING, S.WAITING, S.SLEEPING, S.UNDOING), _released),
+    e.ProcessRecovered: ((S.RUNNING, S.WAITING, S.SLEEPING, S.CANCELLING, S.UNDOING), _recovered),
 }
