@@ -10,8 +10,10 @@ import anyio
 import pytest
 
 from procactors import (
+    Each,
     InvalidDefinitionError,
     ManagerOptions,
+    Parallel,
     Process,
     ProcessCancelledError,
     ProcessFailedError,
@@ -244,6 +246,21 @@ async def test_a_worker_serves_only_processes_that_want_the_same(managers):
         second = await result(m, steps.whoami)
         assert (first["env"]["SHOP"], second["env"]["SHOP"]) == ("a", None)
         assert first["os_pid"] != second["os_pid"]
+
+
+@pytest.mark.parametrize(
+    ("composite", "data"),
+    [
+        (Parallel({"part": in_worker(steps.whoami, "part")}), {}),
+        (Each(in_worker(steps.whoami), over="items"), {"items": [1]}),
+    ],
+)
+async def test_parts_of_a_step_get_the_environment_of_their_process(managers, composite, data):
+    process = Process("p", {"all": composite}, env={"SHOP": "a"}, argv=["--wiki"])
+    async with managers() as m:
+        output = await (await m.start(process, data)).result()
+        (seen,) = output.values() if isinstance(output, dict) else output
+        assert (seen["env"]["SHOP"], seen["argv"]) == ("a", ["--wiki"])
 
 
 async def test_a_step_can_step_back_for_others(managers):

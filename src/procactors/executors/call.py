@@ -151,7 +151,7 @@ def _running_children(composite: Composite, step: str) -> Callable[..., Any]:
 
     async def run_children(data: Any, ctx: StepContext) -> Any:
         runs = [
-            (_process_of(child.what, step, ctx.process_timeout), child.data, child.key)
+            (_process_of(child.what, step, ctx.definition), child.data, child.key)
             for child in composite.children(data)
         ]
         return composite.joined(await ctx.gather(*runs, limit=composite.limit))
@@ -159,13 +159,14 @@ def _running_children(composite: Composite, step: str) -> Callable[..., Any]:
     return run_children
 
 
-def _process_of(what: Process | Step, parent_step: str, timeout: float | None) -> Process:
-    """Return a child's definition: it is one already, or is made of one step."""
+def _process_of(what: Process | Step, parent_step: str, parent: Process) -> Process:
+    """Return a child's definition: it is one already, or is made of one step and what its parent has."""
     if isinstance(what, Process):
         return what
     if isinstance(what.call, Process) and what == Step(what.name, what.call):
         return what.call
-    return Process(f"{parent_step}.{what.name}", [what], timeout)
+    name = f"{parent_step}.{what.name}"
+    return Process(name, [what], parent.timeout, env=parent.env, argv=parent.argv)
 
 
 def _check_it_can_leave(step: Step, call: Callable[..., Any]) -> None:

@@ -58,9 +58,9 @@ class StepContext:
         return f"{self.pid}-{self.step}"
 
     @property
-    def process_timeout(self) -> float | None:
-        """Seconds that the process may work; None: no limit."""
-        return self._run.plan.timeout
+    def definition(self) -> Process:
+        """The definition of the process that the step belongs to."""
+        return self._run.plan
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Say how far the step is: `done` of `total`, in any unit, and in `text` what it does.
