@@ -165,6 +165,7 @@ class ProcessManager(GoingBack):
         priority: int = 0,
         delay: float | None = None,
         tags: Iterable[str] = (),
+        tx: Any = None,
     ) -> ProcessHandle:
         """Start a process and return a handle to it.
 
@@ -180,6 +181,10 @@ class ProcessManager(GoingBack):
             priority: A larger one goes first when slots are scarce; a whole number of 32 bits.
             delay: Seconds to wait before it begins, >= 0; the process is `sleeping` meanwhile.
             tags: Words for people and filters; several, so not one text.
+            tx: A transaction of the application's in the store's own database, in which the process is
+                stored: its commit starts it, its rollback never does. An `AsyncSession` or `AsyncConnection`
+                of SQLAlchemy, or a connection of aiosqlite or asyncpg. Start last before the commit: from
+                then on until it, everybody else who writes to the store waits.
 
         Returns:
             A handle whose process is already stored: a crash after this line loses nothing. None only with
@@ -188,6 +193,8 @@ class ProcessManager(GoingBack):
         Raises:
             KeyConflictError: on_conflict="raise", and the key is taken.
             StepNotResolvableError: A step's reference is not known here (a client does not check).
+            InvalidStoreError: `tx` is not in the store's database.
+            InvalidStateError: No transaction is open on `tx`.
             InvalidDefinitionError: A service is missing, or an argument is wrong; nothing was stored.
             InvalidDataError: The data is not JSON-able, or too large (PayloadTooLargeError).
             StoreUnavailableError: The store could not be used for options.store_patience_s seconds. The
@@ -200,7 +207,7 @@ class ProcessManager(GoingBack):
         Source: ProcessManager::startProcess (MWStake); key semantics as in Stripe's idempotency keys.
         """
         words = starting.tags_in(tags)
-        order = starting.Order(process, data, key, on_conflict, key_scope, priority, delay, words)
+        order = starting.Order(process, data, key, on_conflict, key_scope, priority, delay, words, tx=tx)
         pid = await starting.start(self._open_room(), order)
         return None if pid is None else ProcessHandle(self, pid)  # type: ignore[return-value] # "skip" only
 

@@ -51,6 +51,7 @@ class Order(msgspec.Struct, frozen=True):
     delay: float | None = None
     tags: tuple[str, ...] = ()
     kin: Kin | None = None
+    tx: Any = None
 
     def check(self) -> None:
         """Raise InvalidDefinitionError if an argument is wrong."""
@@ -162,6 +163,10 @@ def _queued(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Proce
 async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Any:
     pid = room.ids.pid()
     event = _queued(room, order, plan, data)
+    if order.tx is not None:
+        decision = decide.start(plan, event, None, order.delay)
+        insert = _insert(order, pid, plan, decision, None)
+        return await room.store.insert_within(order.tx, insert, room.member)
     if room.runs and not order.delay and order.on_conflict != "replace" and room.has_slot():
         decision = decide.start(plan, event, room.name, None)
         if not is_owned(decision.state):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from procactors.errors import InvalidStateError
 from procactors.stores._guest import call_guests
 from procactors.stores._queries import queries_of
 from procactors.stores._talk import Call, Many, One
@@ -44,6 +45,28 @@ def transact(connection: sqlite3.Connection, talk: Talk[T]) -> T:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    return result
+
+
+def nest(connection: sqlite3.Connection, talk: Talk[T]) -> T:
+    """Carry on a talk in the transaction that is open; on an error nothing of it is done.
+
+    Raises:
+        InvalidStateError: No transaction is open, and none begins by itself on this connection.
+    """
+    if not connection.in_transaction:
+        if connection.isolation_level is None:
+            raise InvalidStateError("tx= has to be a connection on which a transaction is open: BEGIN first")
+        connection.execute("BEGIN")  # as sqlite3 does by itself before anything is written
+    connection.execute("SAVEPOINT procactors_start")
+    try:
+        result = converse(connection, talk)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO procactors_start")
+            connection.execute("RELEASE procactors_start")
+        raise
+    connection.execute("RELEASE procactors_start")
     return result
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from procactors.stores._batch import Command, Operation, Outcome, Record
+from procactors.stores._batch import Command, Insert, Operation, Outcome, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,14 @@ class Store(Protocol):
 
         StoreUnavailableError means that nothing was written, and that the same batch may be tried again: a
         store whose answer was lost on the way finds out what became of the transaction before it raises.
+        """
+        ...
+
+    async def insert_within(self, transaction: Any, insert: Insert, member: Member) -> Outcome:
+        """Store a new process in a transaction of the application's: its commit stores it, nothing else does.
+
+        Raises InvalidStoreError if the transaction is not in this store's database, where `member` is known;
+        the transaction is as it was after any error.
         """
         ...
 

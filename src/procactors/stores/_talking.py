@@ -7,9 +7,10 @@ over the network.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from procactors.stores import _membership, _reading
+from procactors.stores._borrowed import driver_connection, not_shared
 from procactors.stores._transaction import Transaction
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from procactors.model.event import ProcessEvent, StepProgressed
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
-    from procactors.stores._batch import Operation, Outcome, Record
+    from procactors.stores._batch import Insert, Operation, Outcome, Record
     from procactors.stores._store import Identity, Member, News
     from procactors.stores._talk import Talk
 
@@ -51,6 +52,22 @@ class TalkingStore(ABC):
     async def commit(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Do these operations in one transaction."""
         return await self._write(self._transaction.batch(operations, self.now()))
+
+    async def insert_within(self, transaction: Any, insert: Insert, member: Member) -> Outcome:
+        """Store a new process in a transaction of the application's."""
+        connection = await driver_connection(transaction)
+        return await self._borrow(connection, self._insert_of(member, insert, connection))
+
+    def _insert_of(self, member: Member, insert: Insert, connection: Any) -> Talk[Outcome]:
+        known = yield from _membership.members()
+        if (member.id, member.identity) not in {(one.id, one.identity) for one in known}:
+            raise not_shared(self.url, connection)
+        (outcome,) = yield from self._transaction.batch([insert], self.now())
+        return outcome
+
+    @abstractmethod
+    async def _borrow(self, connection: Any, talk: Talk[T]) -> T:
+        """Carry on a talk in the transaction that is open on a connection of somebody else's."""
 
     async def record(self, pid: str) -> Record | None:
         """Return one process."""

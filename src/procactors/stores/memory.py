@@ -8,12 +8,13 @@ several managers may be open on it at a time. What was stored survives `close` a
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 from procactors.errors import InvalidStoreError
+from procactors.stores._borrowed import not_shared
 from procactors.stores._errors import translated
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
@@ -76,6 +77,11 @@ class MemoryStore(TalkingStore):
         if self._users > 1 and connection.total_changes != changes_before:
             self._tell_users()
         return result
+
+    async def _borrow(self, connection: Any, talk: Talk[T]) -> T:
+        """Refuse: nobody else can have a transaction in here."""
+        talk.close()
+        raise not_shared(self.url, connection)
 
     async def _opened(self) -> sqlite3.Connection:
         await cancel_shielded_checkpoint()

@@ -16,15 +16,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import asyncpg
 
 from procactors._clock import Instant
-from procactors.errors import StoreUnavailableError
+from procactors.errors import InvalidStateError, StoreUnavailableError
 from procactors.stores import _batch as b
 from procactors.stores._appending import AppendingTransaction, append_at_once, landed
+from procactors.stores._borrowed import not_shared
 from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_postgres
-from procactors.stores._on_postgres import Session, converse, sql
+from procactors.stores._on_postgres import Session, converse, sql, translated
 from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
@@ -190,6 +192,34 @@ class PostgresStore(TalkingStore):
             return result
 
         return await self._writer.run(work)
+
+    async def _borrow(self, connection: Any, talk: Talk[T]) -> T:
+        """Carry on a talk in the transaction of another connection of asyncpg's to this database.
+
+        Whoever writes events waits for its end from here on, so that positions grow in commit order.
+        """
+        if not isinstance(connection, asyncpg.Connection | asyncpg.pool.PoolConnectionProxy):
+            raise not_shared(self.url, connection)
+        if not connection.is_in_transaction():
+            raise InvalidStateError("tx= has to be a connection on which a transaction is open: BEGIN first")
+        with translated(self.url):
+            async with connection.transaction():
+                path = await connection.fetchval("SELECT current_setting('search_path')")
+                await connection.execute(self.search_path)
+                try:
+                    await connection.execute("SELECT procactors_lock()")
+                except asyncpg.UndefinedFunctionError:
+                    raise not_shared(self.url, connection) from None
+                result = await converse(connection, talk)
+                await connection.fetchval(sql["notify"], self._channel, "")
+                await connection.fetchval("SELECT set_config('search_path', $1, TRUE)", path)
+        return result
+
+    @property
+    def search_path(self) -> str:
+        """The statement that finds the store's tables, until the end of a transaction."""
+        schema = self._location.schema
+        return "SELECT 1" if schema is None else f'SET LOCAL search_path TO "{schema}"'
 
     async def _if_done(self, number: str, outcomes: list[b.Outcome]) -> list[b.Outcome] | None:
         status = await self._writer.run(lambda c: c.fetchval(sql["outcome_of_transaction"], number))

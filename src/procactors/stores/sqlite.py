@@ -8,18 +8,19 @@ and a cancellation between them would leave the connection inside a transaction.
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiosqlite
 import anyio
 
-from procactors.errors import InvalidStoreError
+from procactors.errors import InvalidStoreError, StoreUnavailableError
+from procactors.stores._borrowed import not_shared
 from procactors.stores._changes import Changes
 from procactors.stores._errors import translated
 from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
-from procactors.stores._on_sqlite import converse, transact
+from procactors.stores._on_sqlite import converse, nest, transact
 from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
@@ -128,6 +129,22 @@ class SqliteStore(TalkingStore):
         with anyio.CancelScope(shield=True):
             result = await self._on(self._writer, lambda connection: transact(connection, talk))
         return result  # noqa: RET504 - mypy can't know that a shielded scope swallows nothing
+
+    async def _borrow(self, connection: Any, talk: Talk[T]) -> T:
+        """Carry on a talk in the transaction of another connection of aiosqlite's to this file."""
+        if not isinstance(connection, aiosqlite.Connection):
+            raise not_shared(self.url, connection)
+        self.clock.begin_outside()
+        try:
+            with translated(self.url), anyio.CancelScope(shield=True):
+                result: T = await connection._execute(nest, connection._conn, talk)  # type: ignore[no-untyped-call] # noqa: SLF001 - one hop for all of it
+        except StoreUnavailableError as error:
+            if "no such table" in str(error):
+                raise not_shared(self.url, connection) from error
+            raise
+        finally:
+            self.clock.end_outside()
+        return result
 
     async def _on(self, connection: _Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:
         if connection is None:
