@@ -12,6 +12,7 @@ from procactors import (
     ProcessStatus,
     ProcessTimedOutError,
     Retry,
+    Sleep,
     Step,
     StepContext,
 )
@@ -71,6 +72,7 @@ BREAKS = Process("breaks", [double, Step("mend", needs_mending, services=OUTSIDE
 TRIES = Process(
     "tries", [Step("try", fails_at_first, retry=Retry(attempts=9, delay=5)), double], timeout=None
 )  # the time in which it waits for a slot after a failure counts
+SLEEPS = Process("sleeps", {"double": double, "rest": Sleep(10), "again": double})
 HANGS = Process("hangs", [double, hangs], timeout=30)
 HANGS_IN_A_STEP = Process("hangs-in-a-step", [Step("hangs", hangs, timeout=20)])
 
@@ -80,7 +82,7 @@ def scenario_in(outside):
 
     async def scenario(m):
         outside.enter(m.store)
-        plans = (ASKS, ASKS_NOBODY, BREAKS, TRIES, HANGS, HANGS_IN_A_STEP)
+        plans = (ASKS, ASKS_NOBODY, BREAKS, TRIES, SLEEPS, HANGS, HANGS_IN_A_STEP)
         handles = {plan.name: await m.start(plan, {"x": 3}, key=plan.name) for plan in plans}
         await answered(handles["asks"], {"answer": 10})
         await mended(handles["breaks"], outside)
@@ -118,6 +120,7 @@ ENDS = {
     "asks-nobody": ("finished", {"x": 5, "answer": -1}),
     "breaks": ("finished", {"x": 12, "mended": True}),
     "tries": ("finished", {"x": 6, "tried": True}),
+    "sleeps": ("finished", {"x": 12}),
     "hangs": ("ProcessTimedOutError", "ProcessTimedOutError"),
     "hangs-in-a-step": ("ProcessFailedError", "TimeoutError"),
 }
