@@ -260,6 +260,27 @@ async def defers_durably_late(data, ctx):
     return await gated(data, ctx)
 
 
+async def undo_defers(data, ctx):
+    ctx.defer(LOG.append, "post")
+    ctx.defer(divide, 0, stage=Stage.PRESEND)
+    ctx.defer(durably, "kept", 1, durable=True)
+
+
+async def fails(_data):
+    raise ValueError
+
+
+async def test_compensation_defers_like_a_step(m, log):
+    handle = await m.start(Process("p", [Step("a", echo, undo=undo_defers), Step("b", fails)]))
+    with pytest.raises(ProcessFailedError):
+        await handle.result()
+    assert "DeferredUpdateFailed" in kinds(await history(m, handle.pid))
+    (row,) = await m.list(name="deferred update")
+    await m.result(row.pid)
+    await until_true(lambda: holds("post" in log))
+    assert sorted(map(str, log)) == ["('kept', 1)", "divide", "post"]
+
+
 class TestManager:
     async def test_enqueueable_update_that_fails_becomes_a_process(self, m, log):
         await (await m.start(Process("p", [adds_enqueueable]))).result()

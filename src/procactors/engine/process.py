@@ -12,10 +12,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import msgspec
 
 from procactors.actors import Actor, Exit, Message, ReplySlot
-from procactors.engine import checkpoint, decide, undoing
+from procactors.engine import decide
 from procactors.engine.attempt import Attempt
 from procactors.engine.children import Children, Parent
 from procactors.engine.deadlines import Deadlines
@@ -32,10 +31,9 @@ from procactors.engine.messages import (
     WriteProgress,
 )
 from procactors.engine.outcome import killed, overdue
+from procactors.engine.step_ends import StepEnds
 from procactors.errors import OwnershipLostError, ProcactorsError
-from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Returned, StepOutcome
-from procactors.executors.failure import failure_of
-from procactors.executors.output import output_of
+from procactors.executors._executor import NORMAL, CutShort, Ending, Returned, StepOutcome
 from procactors.model import event as e
 from procactors.model.state import running_step
 from procactors.model.status import ProcessStatus
@@ -67,12 +65,11 @@ class ProcessActor(Actor[Message]):
         self._first: Message = Begin()
         self._insert: b.Insert | None = None
         self._starter: ReplySlot[Any] | None = None
-        self._data = msgspec.Raw(b"null")
+        self._ends = StepEnds(room, plan, self._journal)
         self._attempt: Attempt | None = None
         self._children: Children | None = None
         self._depth = depth
         self._ended: Attempt | None = None
-        self._is_releasing = False
         self._ending = NORMAL
 
     @classmethod
@@ -83,7 +80,7 @@ class ProcessActor(Actor[Message]):
         actor._starter = starter
         queued = insert.decision.events[0]
         assert isinstance(queued, e.ProcessQueued)
-        actor._data = queued.data
+        actor._ends.data = queued.data
         return actor
 
     @classmethod
@@ -91,7 +88,7 @@ class ProcessActor(Actor[Message]):
         """Return the actor of a stored process that this manager owns under `epoch`, a step begun."""
         actor = cls(room, record.pid, record.plan, record.priority, record.depth)
         actor._journal.open(record.id, epoch, state)
-        actor._data = record.data
+        actor._ends.data = record.data
         return actor
 
     @classmethod
@@ -146,7 +143,7 @@ class ProcessActor(Actor[Message]):
     def on_urgent(self, message: Message) -> None:
         """Cut the running step short if that is what the message wants."""
         if isinstance(message, Release):
-            self._is_releasing = True
+            self._ends.is_releasing = True
         attempt = self._attempt
         if attempt is not None and self._cuts(message, attempt):
             self._cut(attempt, message)
@@ -191,13 +188,13 @@ class ProcessActor(Actor[Message]):
         """Run steps until the process is over or free, or something more urgent waits."""
         if self._insert is not None and not await self._stored(self._insert):
             return
-        if self._is_releasing:
+        if self._ends.is_releasing:
             await self._release()
             return
         self.cause = None
         self._deadlines.watch_process(self._journal.state.deadline_at)
         if not self._journal.state.in_step:
-            await self._go_on_behind_checkpoint()
+            await self._ends.go_on()
             if self._journal.is_over:
                 return
         with anyio.CancelScope() as self._scope:
@@ -205,7 +202,10 @@ class ProcessActor(Actor[Message]):
         if result is not None:
             await self._journal.announced()
         if isinstance(result, Returned) and not isinstance(self.cause, TimeUp):
-            await self._conclude(result, waits=False)  # it was cut, and yet it came to its end
+            assert self._ended is not None
+            await self._ends.commit(
+                result, self._ended, waits=False
+            )  # it was cut, and yet it came to its end
             self._go_on_later()
 
     async def _run_steps(self) -> StepOutcome | None:
@@ -255,7 +255,7 @@ class ProcessActor(Actor[Message]):
         self._deadlines.watch_step(attempt)
         result: StepOutcome = CutShort()
         try:
-            result = await attempt.run(self._data)
+            result = await attempt.run(self._ends.data)
         finally:
             if self._is_waiting:
                 self._room.supervisor.tell(KeepSlot(self.pid))
@@ -267,82 +267,30 @@ class ProcessActor(Actor[Message]):
                 attempt.deferral.drop("its step did not return")
         return result, attempt.is_cut
 
-    async def _conclude(self, result: StepOutcome, *, waits: bool = True) -> bool:
+    async def _conclude(self, result: StepOutcome) -> bool:
         """Commit the end of a step, and have done what it has deferred; False if that was cut short."""
         attempt = self._ended
         assert attempt is not None
-        deferral = attempt.deferral
-        if deferral.updates is None and not attempt.guests:
-            await self._journal.commit(self._decided(result))
+        if not await self._ends.commit(result, attempt):
             return True
-        decision = self._decided(result, deferral.take_failures())
-        ended, leads_on = checkpoint.up_to(self._plan, self._journal.state, decision)
-        if not ended.events:
-            deferral.drop("its step failed")
-        waits = waits and leads_on and deferral.has_more
-        beside = b.Beside(deferral.rows, attempt.guests) if ended.events else b.NOTHING
-        refusal = await self._journal.commit(ended if waits else decision, beside=beside)
-        if refusal is not None:
-            deferral.drop("its step failed")
-            await self._journal.commit(self._decided(Raised(refusal)))
+        if self.has_urgent():
+            attempt.deferral.leave()
             return True
-        if not waits or self._journal.is_over or self.has_urgent():
-            deferral.leave()
-            return True
-        return await self._wait_for_postsend(attempt)
-
-    async def _wait_for_postsend(self, attempt: Attempt) -> bool:
-        """Have run what a step has deferred, and go on behind its checkpoint; False if that was cut short."""
         self._attempt = attempt
         try:
             was_cut = await attempt.run_postsend()
         finally:
             self._attempt = None
         if not was_cut:
-            await self._go_on_behind_checkpoint(attempt.deferral.take_failures())
+            await self._ends.go_on(attempt.deferral.take_failures())
         return not was_cut
-
-    async def _go_on_behind_checkpoint(self, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> None:
-        state, at = self._journal.state, self._room.at()
-        after = checkpoint.onward(self._plan, state, self._data, at, failures)
-        await self._journal.commit(self._or_released(after))
-
-    def _decided(self, result: StepOutcome, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> b.Decision:
-        """Return what the end of a step leads to; `failures` are those of what it has deferred."""
-        state, at, limit_bytes = self._journal.state, self._room.at(), self._room.options.payload_limit_bytes
-        step = running_step(state, self._plan)
-        error: BaseException
-        if isinstance(result, Returned):
-            try:
-                output = output_of(undoing.answer_of(state, result.value), step, limit_bytes)
-                decision = decide.after_success(self._plan, state, output.data, output.question, at, failures)
-            except Exception as refusal:  # noqa: BLE001 - an output that can't be stored fails the step
-                error = refusal
-            else:
-                self._data = output.data
-                return self._or_released(decision)
-        else:
-            assert isinstance(result, Raised)
-            error = result.error
-        failure = failure_of(error, step.name, state.attempt)
-        draw = self._room.ids.random.random()
-        return decide.after_failure(self._plan, state, failure, at, draw)
-
-    def _or_released(self, decision: b.Decision) -> b.Decision:
-        """Release instead of beginning another step, if this manager is closing or can't run it."""
-        if not isinstance(decision.events[-1], e.StepStarted):
-            return decision
-        step, catalog = self._plan.steps[decision.events[-1].step], self._room.catalog
-        if not self._is_releasing and (catalog.knows(step) or catalog.can_run(step)):
-            return decision
-        return decide.held_back(self._plan, self._journal.state, decision, self._room.at())
 
     # Ends that come from outside.
 
     async def _time_up(self, kind: str, seq: int) -> None:
         state, at = self._journal.state, self._room.at()
         if kind == PROCESS and state.index == len(self._plan.names):
-            await self._go_on_behind_checkpoint()  # only what the last step has deferred was not done in time
+            await self._ends.go_on()  # only what the last step has deferred was not done in time
         elif kind == PROCESS:
             timed_out = decide.timed_out(self._plan, state, at, self._ending)
             await self._journal.commit(decide.advance(self._plan, state, timed_out))
