@@ -57,6 +57,7 @@ async def test_a_new_manager_takes_over_from_a_killed_one_in_under_a_second(tmp_
         info, history = await outcome(database)
         assert info.output == {"quick": 2, "came_back": True}
         assert kinds(history).count("ProcessRecovered") == 1
+    print(f"taken over after {took} s")  # noqa: T201 - what was measured
     assert median(took) < TAKEOVER_S, took
 
 
@@ -75,6 +76,7 @@ async def test_a_manager_that_stands_by_takes_over_from_a_killed_one_in_under_a_
                 assert await second.ended() == 0, second.log
         info, _ = await outcome(database)
         assert info.output == {"quick": 2, "came_back": True}
+    print(f"taken over after {took} s")  # noqa: T201 - what was measured
     assert median(took) < TAKEOVER_S, took
 
 

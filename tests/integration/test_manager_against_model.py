@@ -248,7 +248,7 @@ def check(info, model):
 
 
 ManagerMachine.TestCase.settings = settings(
-    max_examples=50,
+    max_examples=30,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
