@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import inspect
+import itertools
 import threading
 
 import anyio
@@ -19,14 +20,17 @@ from tests.behaviour.steps import Probe
 STUCK_S = 15  # real seconds; the slowest test takes 2 on an idle machine
 
 
+_schemas = itertools.count()
+
+
 class World:
     """One store and one clock, and as many managers on them as a test wants."""
 
-    def __init__(self, kind, folder, probe):
+    def __init__(self, kind, url, probe):
         self.kind = kind
         self.probe = probe
         self.clock = VirtualClock()
-        self.url = f"sqlite:///{folder}/store.db"
+        self.url = url
         self._memory = open_store("memory://", self.clock, ManagerOptions())
         self._managers = 0
 
@@ -45,22 +49,36 @@ def probe():
     return Probe()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+ON_POSTGRES = {"starting", "cancel", "keys", "queue", "recovery", "stream_of_all", "clients", "closing"}
+"""Where the store matters most. All files on all stores would take a third longer, and find the same."""
+
+
+def pytest_generate_tests(metafunc):
+    if "world" in metafunc.fixturenames:
+        is_on_postgres = metafunc.module.__name__.rpartition("test_")[2] in ON_POSTGRES
+        kinds = ["memory", "sqlite", *(["postgres"] if is_on_postgres else [])]
+        metafunc.parametrize("world", kinds, indirect=True)
+
+
+@pytest.fixture
 def world(request, tmp_path, probe, nothing_is_left):
-    """On both stores. With a file the store is polled every 50 ms, so only seconds should pass here."""
-    return World(request.param, tmp_path, probe)
+    """On every store. With a file the store is polled every 50 ms, so only seconds should pass here."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").url(f"behaviour{next(_schemas)}")
+    return World(request.param, url, probe)
 
 
 @pytest.fixture
 def memory_world(tmp_path, probe, nothing_is_left):
     """In memory only: days may pass."""
-    return World("memory", tmp_path, probe)
+    return World("memory", "", probe)
 
 
 @pytest.fixture
 def file_world(tmp_path, probe, nothing_is_left):
     """On a file only."""
-    return World("sqlite", tmp_path, probe)
+    return World("sqlite", f"sqlite:///{tmp_path}/store.db", probe)
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ class Session:
                 self._location.dsn,
                 timeout=_CONNECT_S,
                 command_timeout=_COMMAND_S,
+                max_cached_statement_lifetime=0,  # there are few, and a timer for each would be in the way
                 server_settings={"application_name": "procactors"},
             )
             await connection.execute(self._setup)

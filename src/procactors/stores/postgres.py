@@ -252,7 +252,7 @@ class PostgresStore(TalkingStore):
     async def _end_lease(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
-            await lease.stop()
+            await self._outside(lease.stop())
 
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too; nobody is told anything while there is no other."""

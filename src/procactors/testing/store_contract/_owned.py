@@ -75,6 +75,18 @@ class OwnedTests:
         assert isinstance(obeying, b.Written)
         assert (await bench.store.news(bench.me, frozenset())).commands == ()
 
+    async def test_new_processes_that_an_append_brings_are_stored_with_it(self, bench: Bench) -> None:
+        """Or not at all."""
+        written, other = await bench.done(bench.running(), bench.running())
+        brought, lost = (bench.queued(parent=written.process, depth=1) for _ in range(2))
+        landed, refused = await bench.done(
+            bench.finish_one(written, brings=(brought,)), bench.finish_one(other, epoch=7, brings=(lost,))
+        )
+        assert [one.pid for one in landed.brought] == [brought.pid]
+        assert (await bench.record(brought.pid)).parent_pid == written.pid
+        assert isinstance(refused, b.Stale)
+        assert await bench.store.record(lost.pid) is None
+
     async def test_a_released_process_is_due(self, bench: Bench) -> None:
         """It has no owner."""
         written = await bench.one(bench.running())
