@@ -60,8 +60,7 @@ def _retry_scheduled(state: ProcessState, event: e.StepRetryScheduled, plan: Pro
     return {"status": S.SLEEPING, "due_at": due_at, "next_attempt": event.attempt}
 
 
-def _update_failed(_state: ProcessState, event: e.DeferredUpdateFailed, plan: Process) -> Changes:
-    require(event.step in plan.steps, f"there is no step {event.step!r}")
+def _update_failed(_state: ProcessState, _event: e.DeferredUpdateFailed, _plan: Process) -> Changes:
     return {}
 
 
