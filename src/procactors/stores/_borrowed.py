@@ -29,7 +29,7 @@ async def driver_connection(transaction: Any) -> Any:
     return (await connection.get_raw_connection()).driver_connection
 
 
-def not_shared(url: str, connection: Any) -> InvalidStoreError:
+def foreign(url: str, connection: Any) -> InvalidStoreError:
     """Return the error of a transaction that is not in the store's database."""
     return InvalidStoreError(
         f"tx= has to be a transaction in the store's own database ({url}), and {connection!r} is not:"

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from procactors.stores import _membership, _reading
-from procactors.stores._borrowed import driver_connection, not_shared
+from procactors.stores._borrowed import driver_connection, foreign
 from procactors.stores._transaction import Transaction
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class TalkingStore(ABC):
     def _insert_of(self, member: Member, insert: Insert, connection: Any) -> Talk[Outcome]:
         known = yield from _membership.members()
         if (member.id, member.identity) not in {(one.id, one.identity) for one in known}:
-            raise not_shared(self.url, connection)
+            raise foreign(self.url, connection)
         (outcome,) = yield from self._transaction.batch([insert], self.now())
         return outcome
 

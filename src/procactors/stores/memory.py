@@ -14,7 +14,7 @@ import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 from procactors.errors import InvalidStoreError
-from procactors.stores._borrowed import not_shared
+from procactors.stores._borrowed import foreign
 from procactors.stores._errors import translated
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
@@ -81,7 +81,7 @@ class MemoryStore(TalkingStore):
     async def _borrow(self, connection: Any, talk: Talk[T]) -> T:
         """Refuse: nobody else can have a transaction in here."""
         talk.close()
-        raise not_shared(self.url, connection)
+        raise foreign(self.url, connection)
 
     async def _opened(self) -> sqlite3.Connection:
         await cancel_shielded_checkpoint()

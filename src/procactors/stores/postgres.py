@@ -22,7 +22,7 @@ from procactors._clock import Instant
 from procactors.errors import InvalidStateError, StoreUnavailableError
 from procactors.stores import _batch as b
 from procactors.stores._appending import AppendingTransaction, append_at_once, landed
-from procactors.stores._borrowed import not_shared
+from procactors.stores._borrowed import foreign
 from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_postgres
@@ -199,7 +199,7 @@ class PostgresStore(TalkingStore):
         Whoever writes events waits for its end from here on, so that positions grow in commit order.
         """
         if not isinstance(connection, asyncpg.Connection | asyncpg.pool.PoolConnectionProxy):
-            raise not_shared(self.url, connection)
+            raise foreign(self.url, connection)
         if not connection.is_in_transaction():
             raise InvalidStateError("tx= has to be a connection on which a transaction is open: BEGIN first")
         with translated(self.url):
@@ -209,7 +209,7 @@ class PostgresStore(TalkingStore):
                 try:
                     await connection.execute("SELECT procactors_lock()")
                 except asyncpg.UndefinedFunctionError:
-                    raise not_shared(self.url, connection) from None
+                    raise foreign(self.url, connection) from None
                 result = await converse(connection, talk)
                 await connection.fetchval(sql["notify"], self._channel, "")
                 await connection.fetchval("SELECT set_config('search_path', $1, TRUE)", path)

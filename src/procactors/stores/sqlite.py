@@ -14,7 +14,7 @@ import aiosqlite
 import anyio
 
 from procactors.errors import InvalidStoreError, StoreUnavailableError
-from procactors.stores._borrowed import not_shared
+from procactors.stores._borrowed import foreign
 from procactors.stores._changes import Changes
 from procactors.stores._errors import translated
 from procactors.stores._lease import LeaseKeeper
@@ -133,14 +133,14 @@ class SqliteStore(TalkingStore):
     async def _borrow(self, connection: Any, talk: Talk[T]) -> T:
         """Carry on a talk in the transaction of another connection of aiosqlite's to this file."""
         if not isinstance(connection, aiosqlite.Connection):
-            raise not_shared(self.url, connection)
+            raise foreign(self.url, connection)
         self.clock.begin_outside()
         try:
             with translated(self.url), anyio.CancelScope(shield=True):
                 result: T = await connection._execute(nest, connection._conn, talk)  # type: ignore[no-untyped-call] # noqa: SLF001 - one hop for all of it
         except StoreUnavailableError as error:
             if "no such table" in str(error):
-                raise not_shared(self.url, connection) from error
+                raise foreign(self.url, connection) from error
             raise
         finally:
             self.clock.end_outside()
