@@ -28,6 +28,7 @@ SCRIPTS = (
     "other_process",
     "takeover",
     "deferred",
+    "middleware",
 )
 
 

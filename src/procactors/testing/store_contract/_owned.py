@@ -46,6 +46,23 @@ class OwnedTests:
             events = await bench.history(written[number].pid, 3, 100)
             assert events[0].position == outcomes[number].position
 
+    async def test_an_append_brings_new_processes_with_it_or_none(self, bench: Bench) -> None:
+        """They are stored if and only if it is."""
+        kept, refused = await bench.done(bench.running(), bench.running())
+        await bench.one(bench.release(refused))
+        await bench.one(b.Change(refused.pid, take, take_as=bench.me))
+        rows = [(bench.queued(), bench.queued()), (bench.queued(),)]
+        outcomes = await bench.done(
+            bench.finish_one(kept, brings=rows[0]), bench.finish_one(refused, brings=rows[1])
+        )
+        assert type(outcomes[1]) is b.Stale
+        assert [one.pid for one in outcomes[0].brought] == [row.pid for row in rows[0]]
+        for one, row in zip(outcomes[0].brought, rows[0], strict=True):
+            assert (await bench.record(row.pid)).state == row.decision.state
+            (event,) = await bench.history(row.pid, 0, 10)
+            assert (event.seq, event.position) == (1, one.position)
+        assert await bench.store.record(rows[1][0].pid) is None
+
     async def test_an_append_to_a_deleted_process_is_stale(self, bench: Bench) -> None:
         """There is no epoch then."""
         ended = await bench.ended()
