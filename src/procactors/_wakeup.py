@@ -15,31 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-class Wakeup:
-    """Awaited by one task, once; `wake` may come first, and may come again."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self) -> None:
-        """Make one in the running event loop."""
-        self._future: asyncio.Future[None] | _Event
-        try:
-            self._future = asyncio.get_running_loop().create_future()
-        except RuntimeError:
-            self._future = _Event()
-
-    def wake(self) -> None:
-        """Let the task go on. Does nothing if it has been woken, or was cancelled."""
-        if not self._future.done():
-            self._future.set_result(None)
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        """Wait for `wake`. Cancellation: safe."""
-        return self._future.__await__()
-
-
 class _Event:
-    """What Wakeup needs of a future, made of an anyio event."""
+    """What is used of a future, made of an anyio event."""
 
     __slots__ = ("_event",)
 
@@ -54,3 +31,21 @@ class _Event:
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self._event.wait().__await__()
+
+
+Wakeup = asyncio.Future[None] | _Event
+"""Awaited by one task, once. Cancellation: safe."""
+
+
+def new_wakeup() -> Wakeup:
+    """Return one for the running event loop."""
+    try:
+        return asyncio.get_running_loop().create_future()
+    except RuntimeError:
+        return _Event()
+
+
+def wake(wakeup: Wakeup) -> None:
+    """Let the task go on, or not wait at all. Does nothing if it was woken before, or has been cancelled."""
+    if not wakeup.done():
+        wakeup.set_result(None)

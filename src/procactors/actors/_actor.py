@@ -129,7 +129,7 @@ class Actor(Generic[M]):
             ActorStoppedError: This life of the actor is over.
             KeyError: This actor has no lane "signals".
         """
-        self._cell.tasks.spawn(function, args, name)
+        self._cell.tasks.spawn(self._cell, function, args, name)
 
     def set_timer(self, key: str, delay: float, message: M) -> None:
         """Tell this actor `message` in `delay` seconds. A timer with the same key is replaced.

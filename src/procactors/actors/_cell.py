@@ -7,6 +7,7 @@ the error, a told one becomes a dead letter), those behind it stay.
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -35,8 +36,8 @@ class Cell:
     """One actor's task, mailbox, name and fate."""
 
     __slots__ = (
-        "_end", "_factory", "_halted", "_life", "_new_actor", "_stop_reason", "_wake_up", "asks", "exit",
-        "has_finished", "has_started", "is_left_behind", "kind", "name", "options", "ref", "restarts",
+        "_end", "_factory", "_halted", "_life", "_new_actor", "_ref", "_stop_reason", "_wake_up", "asks",
+        "exit", "has_finished", "has_started", "is_left_behind", "kind", "name", "options", "restarts",
         "started", "state", "supervisor", "system", "tasks", "turns", "watchers", "watching",
     )  # fmt: skip
 
@@ -51,7 +52,6 @@ class Cell:
         self.options = options
         self.supervisor = supervisor
         self.system = supervisor.system
-        self.ref: ActorRef[Any] = ActorRef(self)
         self.state = CellState.STARTING
         self.exit: Exit | None = None
         self.asks: list[Cell] = []
@@ -65,12 +65,13 @@ class Cell:
         """True once its task holds cancel scopes that nobody will close: it can only wait for the end."""
         self.started: anyio.Event | None = None
         """Set when the first life has begun, or will never."""
+        self._ref: Callable[[], ActorRef[Any] | None] = _none
         self._factory = factory
         self._new_actor: Actor[Any] | None = self._make_actor()
         self.kind = type(self._new_actor).__name__
         self.name = name or self.system.new_name(self.kind)
         self.turns = Turns(StagedMailbox(self._new_actor.lanes), self.system.clock, self.system.timers)
-        self.tasks = ChildTasks(self)
+        self.tasks = ChildTasks()
         self._life: Life | None = None
         self._stop_reason: str | None = None
         self._halted: anyio.Event | None = None
@@ -80,6 +81,15 @@ class Cell:
         self.watching: dict[Cell, None] = {}
         """Whose ends this actor hears of."""
         self._end: anyio.Event | None = None
+
+    @property
+    def ref(self) -> ActorRef[Any]:
+        """The reference to this actor: always the same one, as long as anybody has it."""
+        ref = self._ref()
+        if ref is None:
+            ref = ActorRef(self)
+            self._ref = weakref.ref(ref)  # what holds this must not be held by it: no cycle is left behind
+        return ref
 
     def _make_actor(self) -> Actor[Any]:
         actor = self._factory()
@@ -266,6 +276,7 @@ class Cell:
             if event is not None:
                 event.set()
         self.supervisor.forget(self)
+        self._factory = _make_none  # it may hold the actor, and that this: a cycle
 
     def _tell_watchers(self, signal: Terminated) -> None:
         for watcher in tuple(self.watchers):
@@ -283,3 +294,11 @@ class Cell:
         error = ActorStoppedError(f"actor {self.name} has stopped and did not handle {kind}")
         if not refuse(item, error):
             self.system.dead_letters.add(self.name, item, reason)
+
+
+def _none() -> None:
+    return None
+
+
+def _make_none() -> Actor[Any]:
+    raise AssertionError("an actor that has ended for good lives again")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Generic
 
-from procactors._wakeup import Wakeup
+from procactors._wakeup import Wakeup, new_wakeup, wake
 from procactors.actors._message import Message, Reply
 
 
@@ -46,7 +46,7 @@ class ReplySlot(Generic[Reply]):
     def _answer(self) -> None:
         self._answered = True
         if self._arrival is not None:
-            self._arrival.wake()
+            wake(self._arrival)
 
     @property
     def is_answered(self) -> bool:
@@ -56,7 +56,7 @@ class ReplySlot(Generic[Reply]):
     async def wait(self) -> Reply:
         """Wait for the answer and return it, or raise it. Cancellation: gives the reply up."""
         if not self._answered:
-            self._arrival = Wakeup()
+            self._arrival = new_wakeup()
             try:
                 await self._arrival
             except BaseException:

@@ -12,6 +12,8 @@ from procactors.actors._message import Message, Reply, Request
 from procactors.errors import ActorStoppedError, AskCycleError, AskTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procactors.actors._cell import Cell
     from procactors.actors._exit import Exit
 
@@ -27,7 +29,7 @@ None elsewhere, also in the tasks that it spawned, which it does not wait for.""
 class ActorRef(Generic[M_contra]):
     """Sends messages to one actor, and outlives it. Not for use from other threads."""
 
-    __slots__ = ("cell",)
+    __slots__ = ("__weakref__", "cell")
 
     def __init__(self, cell: Cell) -> None:
         """Refer to the actor in `cell`."""
@@ -123,15 +125,12 @@ async def _ask(cell: Cell, request: Request[Reply], timeout: float | None, until
             await _post_when_room(cell, envelope, None)
         return await slot.wait()
 
-    def expire() -> None:
-        problem = f"actor {cell.name} did not answer {type(request).__name__} within {timeout:g} s"
-        slot.give_up(AskTimeoutError(problem))
-
     now = cell.system.clock.monotonic()
     deadline = now + timeout
     if until is not None and until < deadline:
         deadline = until
         timeout = max(0.0, until - now)
+    expire = _expiry(cell, request, slot, timeout)
     timer = cell.system.timers.at(deadline, expire)  # a cancel scope would cost more than all the rest
     try:
         envelope = Envelope(request, slot, deadline)
@@ -140,6 +139,16 @@ async def _ask(cell: Cell, request: Request[Reply], timeout: float | None, until
         return await slot.wait()
     finally:
         timer.cancel()
+
+
+def _expiry(
+    cell: Cell, request: Request[Reply], slot: ReplySlot[Reply], timeout: float
+) -> Callable[[], None]:
+    def expire() -> None:
+        problem = f"actor {cell.name} did not answer {type(request).__name__} within {timeout:g} s"
+        slot.give_up(AskTimeoutError(problem))
+
+    return expire
 
 
 def _post(cell: Cell, envelope: Envelope) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 
-from procactors._wakeup import Wakeup
+from procactors._wakeup import Wakeup, new_wakeup, wake
 from procactors.actors._envelope import Envelope
 from procactors.errors import MailboxFullError
 
@@ -153,7 +153,7 @@ class StagedMailbox:
         else:
             queue.items.append(item)
         if self._consumer is not None:
-            self._consumer.wake()
+            wake(self._consumer)
             self._consumer = None
         return queue.index
 
@@ -237,13 +237,13 @@ class StagedMailbox:
         Cancellation: safe; nothing is taken.
         """
         if not self:
-            self._consumer = Wakeup()
+            self._consumer = new_wakeup()
             await self._consumer
 
     def wake(self) -> None:
         """Let the consumer look up even though nothing was put."""
         if self._consumer is not None:
-            self._consumer.wake()
+            wake(self._consumer)
             self._consumer = None
 
     def drain(self) -> Iterable[Any]:

@@ -26,39 +26,40 @@ _log = logging.getLogger("procactors.actors")
 class ChildTasks:
     """Runs functions beside an actor, within its life."""
 
-    __slots__ = ("_cell", "_running", "_started")
+    __slots__ = ("_running", "_started")
 
-    def __init__(self, cell: Cell) -> None:
-        """Begin with none, for the actor in `cell`."""
-        self._cell = cell
+    def __init__(self) -> None:
+        """Begin with none."""
         self._running: dict[int, _ChildTask] = {}
         self._started = 0
 
-    def spawn(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...], name: str) -> None:
-        """Start one.
+    def spawn(
+        self, cell: Cell, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...], name: str
+    ) -> None:
+        """Start one for the actor in `cell`.
 
         Raises:
             ActorStoppedError: The life of the actor is over.
             KeyError: Its mailbox has no lane for `TaskEnded`.
         """
-        self._cell.check_living()
-        self._cell.turns.mailbox.check_lane(TaskEnded)
+        cell.check_living()
+        cell.turns.mailbox.check_lane(TaskEnded)
         self._started += 1
-        task = _ChildTask(self._started, f"{self._cell.name}/{name}", function, args)
+        task = _ChildTask(self._started, f"{cell.name}/{name}", function, args)
         self._running[task.number] = task
-        task.handle = self._cell.supervisor.group.create_task(
-            self._run(task, name), name=task.full_name, context=Context()
+        task.handle = cell.supervisor.group.create_task(
+            self._run(cell, task, name), name=task.full_name, context=Context()
         )
 
-    async def _run(self, task: _ChildTask, name: str) -> None:
+    async def _run(self, cell: Cell, task: _ChildTask, name: str) -> None:
         end = await task.end()
         if self._running.pop(task.number, None) is not None:
-            self._cell.signal(TaskEnded(name, task.number, end))
+            cell.signal(TaskEnded(name, task.number, end))
         if type(end) is Abandoned:
             cancel_tasks_below()
             _log.error("task %s ignored cancellation; it was abandoned", task.full_name)
-            self._cell.system.observer.actor_abandoned(task.full_name)
-            await self._cell.supervisor.outlast_all_else()
+            cell.system.observer.actor_abandoned(task.full_name)
+            await cell.supervisor.outlast_all_else()
 
     async def cancel_all(self, patience_s: float) -> None:
         """Cancel all of them, wait for at most `patience_s` seconds, and leave those behind that still run.

@@ -49,6 +49,7 @@ class LazyScope:
     ) -> None:
         """Make current what was so before."""
         CURRENT.reset(self._token)
+        del self._token  # it holds the context, and that what holds this: a cycle
 
     def make(self) -> DeferredUpdates:
         """Make the queue. Called once, from any thread."""

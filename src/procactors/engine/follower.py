@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from procactors._wakeup import Wakeup
+from procactors._wakeup import Wakeup, new_wakeup, wake
 
 if TYPE_CHECKING:
     from procactors.model.event import ProcessEvent
@@ -44,7 +44,7 @@ class Follower:
     def wake(self) -> None:
         """Let a waiting subscriber look again."""
         if self._arrival is not None:
-            self._arrival.wake()
+            wake(self._arrival)
             self._arrival = None
 
     def take(self) -> ProcessEvent | None:
@@ -54,5 +54,5 @@ class Follower:
     async def wait(self) -> None:
         """Wait until there is an event, or the follower is behind or closed."""
         if not (self._events or self.is_behind or self.is_closed):
-            self._arrival = Wakeup()
+            self._arrival = new_wakeup()
             await self._arrival

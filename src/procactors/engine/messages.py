@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # To the supervisor.
 
 
-class Start(Request[Any], frozen=True):
+class Start(Request[Any], frozen=True, gc=False):
     """Store a process and run it, if a slot is free. Reply: `Written`, `KeyTaken`, or None: no slot."""
 
     insert: Insert
@@ -141,7 +141,7 @@ class Unwatch(Message, frozen=True):
 # To the persistence actor.
 
 
-class Write(Request[Any], frozen=True):
+class Write(Request[Any], frozen=True, gc=False):
     """Do one operation in the next transaction. Reply: its outcome.
 
     Attributes:

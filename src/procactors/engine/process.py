@@ -179,8 +179,9 @@ class ProcessActor(Actor[Message]):
             self._cell.abandon()
 
     async def on_stop(self, _reason: Exit) -> None:
-        """Forget the deadlines."""
+        """Forget the deadlines, and the last attempt: it refers back to this, in a cycle."""
         self._deadlines.forget_all()
+        self._ended = None
 
     # The life of a process.
 

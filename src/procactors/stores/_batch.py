@@ -17,7 +17,7 @@ from procactors.model.event import ProcessEvent
 from procactors.model.state import ProcessState
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A process as the store has it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Record(msgspec.Struct, frozen=True):
     cancel_reason: str | None = None
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What is to happen to a process: these events, which lead to this state."""
 
     events: tuple[ProcessEvent, ...]
@@ -99,7 +99,7 @@ class Written(msgspec.Struct, frozen=True, gc=False):
     brought: tuple[Written, ...] = ()
 
 
-class Insert(msgspec.Struct, frozen=True, kw_only=True):
+class Insert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Store a new process. Outcome: `Written`, or `KeyTaken`.
 
     Attributes:
@@ -154,7 +154,7 @@ class Beside(msgspec.Struct, frozen=True):
 NOTHING = Beside()
 
 
-class Append(msgspec.Struct, frozen=True, kw_only=True):
+class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The owner's own write. Outcome: `Written`, `Stale`, `CommandsWaiting`, or `GuestFailed`.
 
     Attributes:
@@ -281,7 +281,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     take_as: int | None = None
 
 
-class Swept(msgspec.Struct, frozen=True):
+class Swept(msgspec.Struct, frozen=True, gc=False):
     """A process that a sweep decided on: as it was, and what was written."""
 
     record: Record

@@ -21,7 +21,7 @@ encoded = msgspec.json.Encoder().encode
 _CLAIMABLE = (ProcessStatus.QUEUED, ProcessStatus.SLEEPING, ProcessStatus.BLOCKED, ProcessStatus.UNDOING)
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """A decision on its way into the tables."""
 
     process: int
