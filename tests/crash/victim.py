@@ -71,11 +71,11 @@ class Victim:
 
 
 @asynccontextmanager
-async def running(module, *arguments):
+async def running(module, *arguments, patience_s=PATIENCE_S):
     """Run `python -m module arguments`; dead at the end of the block, whatever happens in it."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with anyio.fail_after(PATIENCE_S):
+    with anyio.fail_after(patience_s):
         async with await anyio.open_process(command, cwd=ROOT, env=environment) as process:
             victim = Victim(process, module)
             async with anyio.create_task_group() as readers:

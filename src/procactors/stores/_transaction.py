@@ -229,16 +229,17 @@ def _with_commands(appends: Sequence[b.Append]) -> Talk[dict[int, b.Outcome]]:
 
 def _selected(operation: b.Sweep, now: float) -> Talk[list[b.Record]]:
     """Come to the processes of a selection, in its order."""
-    order = {number: place for place, (number,) in enumerate((yield _selection(operation, now)))}
+    if isinstance(operation.selection, b.Due):
+        passes_over = list(operation.selection.passes_over)
+        return (yield from records("records_due", now + SLACK_S, passes_over, operation.limit))
+    query = _selection(operation.selection, operation.limit, now)
+    order = {number: place for place, (number,) in enumerate((yield query))}
     found = (yield from records("records_by_id", list(order))) if order else []
     return sorted(found, key=lambda one: order[one.id])
 
 
-def _selection(operation: b.Sweep, now: float) -> One:
-    limit = operation.limit
-    match operation.selection:
-        case b.Due(passes_over):
-            return One("due", (now + SLACK_S, list(passes_over), limit))
+def _selection(selection: b.Expired | b.Stranded | b.OwnedBy | b.Orphaned, limit: int, now: float) -> One:
+    match selection:
         case b.Expired():
             return One("expired", (now + SLACK_S, limit))
         case b.Stranded(before, calls):

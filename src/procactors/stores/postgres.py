@@ -160,8 +160,7 @@ class PostgresStore(TalkingStore):
             await self._begin(connection)
             async with _undone_on_error(connection):
                 outcomes = await converse(connection, talk)
-                await self._tell(connection)
-                number = await connection.fetchval(sql["begin"])
+                number = await connection.fetchval(sql["end"], self._channel if self._has_company else None)
                 self._unanswered = _Unanswered(operations, lambda: self._if_done(number, outcomes))
                 await connection.execute("COMMIT")
             self._unanswered = None

@@ -1,9 +1,10 @@
 -- Named queries, as in sql/sqlite/queries.sql, which says what each is for.
 -- A query for many rows takes each column as an array.
 
--- name: begin
--- The number by which the transaction can be asked after if the answer to its COMMIT is lost.
-SELECT pg_current_xact_id()::TEXT;
+-- name: end
+-- The number by which the transaction can be asked after if the answer to its COMMIT is lost. Tells a channel.
+SELECT pg_current_xact_id()::TEXT, pg_notify(channel, '') FROM (VALUES ($1::TEXT)) AS told (channel)
+WHERE channel IS NOT NULL UNION ALL SELECT pg_current_xact_id()::TEXT, NULL WHERE $1::TEXT IS NULL;
 
 -- name: outcome_of_transaction
 SELECT pg_xact_status($1::TEXT::xid8);
@@ -111,11 +112,6 @@ SELECT 1 FROM procactors_release_those_behind($3::BIGINT[], $1::DOUBLE PRECISION
 -- name: behind
 SELECT behind FROM procactors_processes WHERE id = $1::BIGINT;
 
--- name: due
-SELECT id FROM procactors_processes
-WHERE due_at <= $1::DOUBLE PRECISION AND (call IS NULL OR call <> ALL ($2::TEXT[]))
-ORDER BY rank, id LIMIT $3::BIGINT FOR UPDATE SKIP LOCKED;
-
 -- name: is_due
 SELECT 1 FROM procactors_processes
 WHERE due_at <= $1::DOUBLE PRECISION AND (call IS NULL OR call <> ALL ($2::TEXT[])) LIMIT 1;
@@ -161,6 +157,14 @@ WHERE p.id = ANY ($1::BIGINT[]);
 
 -- name: records_by_pid (ends records)
 WHERE p.pid = $1::TEXT;
+
+-- name: records_due (ends records)
+-- The free processes that may be taken up, best first, passing over steps that can't be resolved.
+WHERE p.id IN (
+    SELECT id FROM procactors_processes
+    WHERE due_at <= $1::DOUBLE PRECISION AND (call IS NULL OR call <> ALL ($2::TEXT[]))
+    ORDER BY rank, id LIMIT $3::BIGINT FOR UPDATE SKIP LOCKED
+) ORDER BY p.rank, p.id;
 
 -- name: records_listed (ends records)
 WHERE p.id IN (

@@ -86,12 +86,6 @@ WHERE behind IN (SELECT value FROM json_each(?3)) RETURNING id;
 -- The process whose end this one waits for.
 SELECT behind FROM procactors_processes WHERE id = ?;
 
--- name: due
--- The free processes that may be taken up, best first, passing over steps that can't be resolved.
-SELECT id FROM procactors_processes
-WHERE due_at <= ? AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
-ORDER BY rank, id LIMIT ?;
-
 -- name: is_due
 -- Whether there are any of those.
 SELECT 1 FROM procactors_processes
@@ -140,6 +134,14 @@ WHERE p.id IN (SELECT value FROM json_each(?));
 
 -- name: records_by_pid (ends records)
 WHERE p.pid = ?;
+
+-- name: records_due (ends records)
+-- The free processes that may be taken up, best first, passing over steps that can't be resolved.
+WHERE p.id IN (
+    SELECT id FROM procactors_processes
+    WHERE due_at <= ? AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
+    ORDER BY rank, id LIMIT ?
+) ORDER BY p.rank, p.id;
 
 -- name: records_listed (ends records)
 WHERE p.id IN (
