@@ -16,7 +16,7 @@ PATIENCE_S = 30
 
 SHOP = """
     import anyio, msgspec
-    from procactors import Interrupt, Process, Step
+    from procactors import Interrupt, Process, Sleep, Step
 
     class Decision(msgspec.Struct):
         approved: bool
@@ -38,6 +38,15 @@ SHOP = """
     QUICK = Process("quick", [work, check])
     ASKING = Process("asking", [ask, check])
     SLOW = Process("slow", [Step("work", work, kwargs={}), check], timeout=3600)
+    async def place(data):
+        return {**data, "placed": True}
+
+    async def take_back(data):
+        print(data)
+
+    ORDER = Step("order", place, undo=take_back)
+    TRIP = Process("trip", {"order": ORDER, "nap": Sleep(3600), "check": check})
+    BRIEF = Process("brief", {"order": place, "nap": Sleep(0.5), "check": check})
     HASTY = Process("hasty", [work], timeout=0.2)
     """
 
@@ -226,6 +235,29 @@ def test_processes_go_back_from_another_program(shell):
     refused = shell("rewind", pid, "nowhere")
     assert refused.returncode == 1
     assert "no step 'nowhere'" in refused.stderr
+
+
+def test_sleeping_process_is_cancelled_and_undone_from_another_program(shell):
+    pid = shell.pid_of("TRIP")
+    shell.watch_until(pid, "ProcessSleeping")
+    info = shell.info(pid)
+    assert (info["status"], info["step"], info["owner"]) == ("sleeping", "nap", None)
+    assert shell("cancel", pid, "--reason", "rain").returncode == 0
+    watched = shell("watch", pid)
+    told = [line.split("  ", 1)[1] for line in watched.stdout.splitlines()]
+    assert told[-4:] == [
+        "what it has done is undone",
+        "undo of order started",
+        "undo of order finished",
+        "cancelled: rain",
+    ]
+    assert shell.info(pid)["undone"] == ["order"]
+
+
+def test_process_sleeps_in_the_manager_of_another_program(shell):
+    pid = shell.pid_of("BRIEF")
+    assert shell("watch", pid).returncode == 0
+    assert shell.info(pid)["output"] == {"placed": True, "checked": True}
 
 
 def test_manager_of_another_program_is_listed(shell):

@@ -100,6 +100,10 @@ def _steps(info: ProcessInfo, console: Console) -> Table:
         if status is StepStatus.RUNNING:
             row += [Text(f"attempt {info.attempt}" if info.attempt > 1 else "", "yellow")]
             row += [] if info.progress is None else drawing.progress(info.progress, console)
+        elif name in info.undone:
+            row += [Text("undone", "yellow")]
+        elif name == info.undoing:
+            row += [Text("to be undone next", "yellow")]
         table.add_row(*row)
     return table
 

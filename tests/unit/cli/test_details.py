@@ -69,6 +69,19 @@ def test_failed_process_shows_error_causes_and_traceback():
         assert part in text
 
 
+def test_process_that_is_undone_shows_how_far():
+    steps = dict.fromkeys(("order", "pack", "send"), StepStatus.COMPLETED) | {"bill": StepStatus.FAILED}
+    of = info(status=ProcessStatus.UNDOING, steps=steps, undone=("send",), undoing="pack")
+    lines = [" ".join(line.split()) for line in shown(of).splitlines()]
+    for part in (
+        "order completed",
+        "pack completed to be undone next",
+        "send completed undone",
+        "bill failed",
+    ):
+        assert [line for line in lines if line.endswith(part)], part
+
+
 def test_finished_process_shows_its_output_instead_of_its_data():
     text = shown(info(status=ProcessStatus.FINISHED, step=None, output={"pages": 3}, data={"pages": 3}))
     assert "output" in text
