@@ -8,9 +8,11 @@ import anyio
 import pytest
 
 from procactors import (
+    Each,
     Interrupt,
     InvalidDefinitionError,
     InvalidStateError,
+    Parallel,
     Process,
     ProcessCancelledError,
     ProcessFailedError,
@@ -384,6 +386,33 @@ async def test_whatever_crashes_everything_is_undone_and_the_end_is_the_same(can
 
 async def asks_for_long(data):
     return Interrupt(data)
+
+
+async def test_a_compensation_may_run_processes(memory_world, probe):
+    async with memory_world.manager(max_running=1) as m:
+        handle = await m.start(Process("p", [undoable("a", undo=runs_a_process), Step("b", fail)]), {"x": 1})
+        assert (await failed(handle)).step == "b"
+        assert probe.steps == ["a", "b", "refund"]
+        assert (await handle.info()).undone == ("a",)
+
+
+async def runs_a_process(data, ctx):
+    await ctx.run(Process("refund", {"refund": note}), data)
+
+
+def test_a_branch_has_no_undo_of_its_own():
+    for composite in (lambda: Parallel({"a": undoable("a")}), lambda: Each(undoable("a"), over="items")):
+        with pytest.raises(InvalidDefinitionError, match="a branch has no undo of its own"):
+            composite()
+
+
+async def test_a_step_made_of_processes_is_undone_as_a_whole(m, probe):
+    both = Step("both", Parallel({"x": echo, "y": echo}), undo=note)
+    inner = Process("inner", [undoable("a"), Step("b", fail)])
+    handle = await m.start(Process("p", {"both": both, "inner": inner}), {"n": 1})
+    await failed(handle)
+    assert probe.steps == ["a", "b", "a.undo", "both.undo"]
+    assert probe.seen[-1] == {"x": {"n": 1}, "y": {"n": 1}}
 
 
 @pytest.mark.parametrize(

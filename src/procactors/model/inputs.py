@@ -42,6 +42,7 @@ def recorded_inputs(history: Iterable[ProcessEvent], plan: Process) -> dict[str,
     if state is None:
         return {}
     current = current_step(state, plan)
-    if current is not None and not state.attempt and not is_asked:
-        inputs[current] = state.data_seq
+    stood = state.undo or state  # while it is undone, the state's own fields are those of the compensation
+    if current is not None and not stood.attempt and not is_asked:
+        inputs[current] = stood.data_seq
     return inputs

@@ -37,7 +37,7 @@ class Parallel(Composite):
         """
         if not isinstance(branches, Mapping) or not branches:
             raise InvalidDefinitionError(f"Parallel takes a mapping of name to step, not {branches!r}")
-        steps = {name: step_under(name, what) for name, what in branches.items()}
+        steps = {name: _branch(step_under(name, what)) for name, what in branches.items()}
         self.branches = MappingProxyType(steps)
 
     def inner_spec(self, spec_of: Callable[[Step], Any]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Each(Composite):
             raise InvalidDefinitionError(f"Each: over must be the name of a field, not {over!r}")
         if limit is not None and (type(limit) is not int or limit < 1):
             raise InvalidDefinitionError(f"Each: limit must be 1 or more, not {limit!r}")
-        self.step = step if isinstance(step, Step) else step_under(_ITEM, step)
+        self.step = _branch(step if isinstance(step, Step) else step_under(_ITEM, step))
         self.over = over
         self.limit = limit
 
@@ -119,6 +119,16 @@ class Each(Composite):
     def __repr__(self) -> str:
         """Show the step and the field."""
         return f"Each({self.step.name!r}, over={self.over!r}, limit={self.limit})"
+
+
+def _branch(step: Step) -> Step:
+    """Refuse an undo that would never run: what is over in a child is not undone by its parent."""
+    if step.undo is not None:
+        raise InvalidDefinitionError(
+            f"step {step.name!r}, field 'undo': a branch has no undo of its own; give the whole step one",
+            step=step.name,
+        )
+    return step
 
 
 def step_under(name: str, what: Any) -> Step:

@@ -10,6 +10,7 @@ from procactors.errors import ErrorInfo
 from procactors.model import event as e
 from procactors.model.definition import Process
 from procactors.model.inputs import recorded_inputs
+from procactors.model.step import Step
 
 
 async def work(data):
@@ -64,6 +65,13 @@ FAILED_B = (started("b"), e.StepFailed(at=AT, step="b", error=ERROR), e.ProcessF
 )
 def test_inputs(events, inputs):
     assert recorded_inputs(history(*events), PLAN) == inputs
+
+
+def test_undo_changes_no_input():
+    plan = Process("p", {"a": Step("a", work, undo=work), "b": work, "c": work})
+    before = (*DONE_A, e.ProcessCancelRequested(at=AT), e.ProcessUndoing(at=AT, end="cancelled"))
+    for undone in ((), (e.UndoStarted(at=AT, step="a"), e.UndoFinished(at=AT, step="a"))):
+        assert recorded_inputs(history(*before, *undone), plan) == {"a": 1, "b": 4}
 
 
 def test_no_history_no_inputs():

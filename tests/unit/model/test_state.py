@@ -309,11 +309,15 @@ KINDS = {
     e.ProcessFailed: {"error"},
     e.ProcessTimedOut: {},
     e.ProcessCancelled: {},
+    e.ProcessUndoing: {"end", "error"},
+    e.UndoStarted: {"step", "attempt"},
+    e.UndoFinished: {"step", "attempt"},
+    e.UndoFailed: {"step", "attempt", "error"},
 }
 
 
 def made(kind, moment: float, step: str, attempt: int):
-    values = {"step": step, "attempt": attempt, "error": ERROR, "due_at": at(moment + 5)}
+    values = {"step": step, "attempt": attempt, "error": ERROR, "due_at": at(moment + 5), "end": "failed"}
     return kind(at=at(moment), **{name: values[name] for name in KINDS[kind]})
 
 
@@ -331,13 +335,15 @@ PROPOSALS = st.lists(
 def allowed_history(proposals) -> list:
     """Apply proposals one by one, keeping those that the state allows; begin to prefer what fits."""
     events, moment = [queued()], 0.0
-    state = apply(None, events[0], PLAN)
+    state = apply(None, events[0], UNDOABLE)
     for kind, pause, proposed, attempt in proposals:
         moment += pause
-        step = current_step(state, PLAN) or proposed
-        event = made(kind, moment, step, state.next_attempt if kind is e.StepStarted else attempt)
+        step = undo_step(state, UNDOABLE) or current_step(state, UNDOABLE) or proposed
+        event = made(
+            kind, moment, step, state.next_attempt if kind in {e.StepStarted, e.UndoStarted} else attempt
+        )
         try:
-            state = apply(state, event, PLAN)
+            state = apply(state, event, UNDOABLE)
         except InvalidStateError:
             continue
         events.append(event)
@@ -350,15 +356,21 @@ def test_any_allowed_history_keeps_the_invariants(proposals):
     events = allowed_history(proposals)
     state, finished = None, []
     for number, event in enumerate(events, 1):
-        state = apply(state, event, PLAN)
+        state = apply(state, event, UNDOABLE)
         assert state.seq == number
-        assert 0 <= state.index <= len(PLAN.names)
+        assert 0 <= state.index <= len(UNDOABLE.names)
         assert (state.status in ENDED) == bool(state.ended_at)
         assert not (state.deadline_at is not None and state.remaining_s is not None)
         if state.in_step:
-            assert state.status in {S.RUNNING, S.CANCELLING, S.QUEUED}
+            assert state.status in {S.RUNNING, S.CANCELLING, S.QUEUED, S.UNDOING}
         if isinstance(event, e.StepFinished):
             finished.append(event.step)
+        assert {index for index, _ in state.undoable}.isdisjoint(state.undone)
+        if state.status is S.UNDOING:
+            assert state.undo is not None
+            assert state.deadline_at is state.remaining_s is None
+        if state.undo is None:
+            assert not is_owned(state) or state.status is not S.UNDOING
     assert len(finished) == len(set(finished)), "a step has one checkpoint"
 
 
@@ -366,10 +378,10 @@ def test_any_allowed_history_keeps_the_invariants(proposals):
 @given(PROPOSALS)
 def test_stored_history_folds_into_the_stored_state(proposals):
     events = allowed_history(proposals)
-    state = fold(events, PLAN)
+    state = fold(events, UNDOABLE)
     stored = [e.decode_body(e.encode_body(event), "p", seq, seq) for seq, event in enumerate(events, 1)]
     again = msgspec.json.decode(msgspec.json.encode(state), type=ProcessState)
-    assert fold(stored, PLAN) == state == again
+    assert fold(stored, UNDOABLE) == state == again
 
 
 def test_moments_in_events_are_exact_to_the_microsecond():

@@ -28,6 +28,8 @@ def _proceeded(state: ProcessState, event: e.ProcessProceeded, plan: Process) ->
 
 def _waiting(state: ProcessState, event: e.ProcessWaiting, plan: Process) -> Changes:
     require(state.in_step, "no step is running")
+    if state.undo is not None:
+        return {}  # a compensation's time never counts
     require_current(state, event.step, plan)
     return set_aside(state, event, S.WAITING)
 
@@ -48,7 +50,7 @@ def _blocked(state: ProcessState, event: e.ProcessBlocked, _plan: Process) -> Ch
 RULES: Rules = {
     e.ProcessInterrupted: ((S.RUNNING,), _interrupted),
     e.ProcessProceeded: ((S.INTERRUPTED,), _proceeded),
-    e.ProcessWaiting: ((S.RUNNING,), _waiting),
+    e.ProcessWaiting: ((S.RUNNING, S.UNDOING), _waiting),
     e.ProcessSleeping: ((S.QUEUED, S.RUNNING), _sleeping),
     e.ProcessBlocked: ((S.QUEUED, S.SLEEPING, S.UNDOING), _blocked),
 }
