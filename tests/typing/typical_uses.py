@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never, assert_type
 
 import msgspec
+from litestar import Litestar
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from procactors import (
     EventStream,
@@ -35,6 +38,7 @@ from procactors.actors import Actor, ActorRef, ActorSystem, ChildOptions, Exit, 
 from procactors.deferred import DeferredUpdates, Report, Stage, defer, deferred_scope
 from procactors.errors import ErrorInfo
 from procactors.testing import CrashReport, VirtualClock, crash_test, manager
+from procactors.web import DeferredMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -209,6 +213,18 @@ async def updates_are_deferred(db: object) -> None:
         defer(note, "Main", 3, stage=Stage.PRESEND, key="Main", cancel_on_rollback=[db])
         assert_type(updates.pending_count(), int)
         assert_type(await updates.run(Stage.ALL), Report)
+
+
+async def step_that_defers(data: dict[str, int], ctx: StepContext) -> dict[str, int]:
+    ctx.defer(note, "Main", 3, stage=Stage.PRESEND)
+    return data
+
+
+def requests_defer(m: ProcessManager) -> None:
+    app = Starlette(middleware=[Middleware(DeferredMiddleware, manager=m, drain_s=5)])
+    app.add_middleware(DeferredMiddleware)
+    assert_type(DeferredMiddleware(app, manager=m, drain_s=0.5), DeferredMiddleware)
+    DeferredMiddleware(Litestar([]))
 
 
 # The test kit.
