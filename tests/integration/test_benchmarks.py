@@ -46,3 +46,15 @@ def test_all_are_run_by_one_command_which_ends_with_a_table():
 def test_run_knows_every_benchmark():
     text = (FOLDER / "run.py").read_text("utf-8")
     assert [script for script in SCRIPTS if f'"{script}"' not in text] == []
+
+
+def test_our_part_of_the_comparison_with_peers_prints_two_figures(tmp_path):
+    script = FOLDER / "peers" / "on_procactors.py"
+    run = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "bench.db"), "3", "2", "4"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert [float(figure) > 0 for figure in run.stdout.split()] == [True, True]
