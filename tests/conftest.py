@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+
+import hypothesis.core  # noqa: F401 - it looks at the heap when it is imported, and must see all of it
 import pytest
 
 from tests.postgres import postgres_server
 
 pytest.register_assert_rewrite("procactors.testing.store_contract")
+
+
+def pytest_collection_finish():
+    """Leave what was imported and collected out of the collections to come: many tests end with one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
