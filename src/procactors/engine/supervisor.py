@@ -277,11 +277,11 @@ class SupervisorActor(Actor[Any]):
 
     def _claimed(self, claim: Claim) -> None:
         self._admission.note_claim(claim.asked, len(claim.swept))
-        self._let_return()
         for swept in claim.swept:
             state = swept.written.state
             if is_owned(state):
                 self._run(ProcessActor.taken(self._room, swept.record, state, swept.written.epoch))
+        self._let_return()
         if claim.has_learnt or self._admission.has_waiting:
             self._look()
         else:
