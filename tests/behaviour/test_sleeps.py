@@ -97,6 +97,13 @@ async def test_a_sleep_that_is_over_already_is_no_pause(m, pause):
     assert await handle.result(timeout=1) == {"x": 1}
 
 
+async def test_what_is_claimed_and_has_no_time_to_sleep_goes_on_at_once(world):
+    async with world.manager(run=False) as client:
+        handle = await client.start(Process("p", {"nap": Sleep(0), "b": echo}), {"x": 1})
+    async with world.manager() as m:
+        assert await m.result(handle.pid, timeout=1) == {"x": 1}
+
+
 async def test_a_sleep_may_come_first_last_and_after_another(m, world):
     began = world.clock.wall()
     handle = await m.start(
@@ -109,6 +116,7 @@ async def test_a_sleep_may_come_first_last_and_after_another(m, world):
 
 async def test_a_process_of_nothing_but_sleep_hands_on_its_input(m):
     handle = await m.start(Process("p", [Sleep(1)]), {"x": 1})
+    await until(m, handle.pid, "ProcessSleeping")
     assert (await handle.info()).steps == {"sleep": "running"}
     assert await handle.result() == {"x": 1}
 

@@ -12,6 +12,7 @@ from procactors import (
     Interrupt,
     InvalidDefinitionError,
     InvalidStateError,
+    ManagerOptions,
     Parallel,
     Process,
     ProcessCancelledError,
@@ -306,6 +307,28 @@ async def test_undo_goes_on_in_the_next_manager(world, probe):
         await until_status(m.handle(handle.pid), "failed")
         assert probe.steps == ["a", "b", "c", "b.undo", "b.undo", "a.undo"]
         assert probe.attempts[-3:] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("once", "crash_limit", "told"), [(True, 5, "StepBrokenOffError"), (False, 1, "CrashLoopError")]
+)
+async def test_an_undo_in_which_managers_die_ends_and_is_resumed_by_hand(
+    world, probe, once, crash_limit, told
+):
+    options = ManagerOptions(crash_limit=crash_limit)
+    undo = Step("undo", gated, at_most_once=once)
+    async with world.manager(options=options) as m:
+        handle = await m.start(Process("p", [undoable("a", undo=undo), Step("b", fail)]), {})
+        await probe.reached["a.undo"].wait()
+        await m.kill()
+    probe.gates["a.undo"].set()
+    async with world.manager(options=options) as m:
+        error = (await failed(m.handle(handle.pid))).error
+        assert error.type == "UndoFailedError"
+        assert told in error.message
+        await m.retry(handle.pid)
+        assert (await failed(m.handle(handle.pid))).step == "b"
+        assert probe.calls[-2:] == [("a.undo", 1), ("a.undo", 2)]
 
 
 async def test_a_closing_manager_leaves_the_undo_to_the_next(world, probe):

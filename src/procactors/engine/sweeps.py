@@ -31,7 +31,8 @@ class Claim(msgspec.Struct, frozen=True):
     Attributes:
         asked: How many were asked for.
         swept: What was taken up, or ended because its time was over.
-        has_learnt: True if it met steps for the first time: another claim may bring more.
+        has_learnt: True if it met steps for the first time, or left something free that may be due at once:
+            another claim may bring more.
     """
 
     asked: int
@@ -78,7 +79,9 @@ class Sweeps:
         swept = await self._sweep(due, limit, take, self._room.member.id)
         for step in met:
             catalog.can_run(step)
-        return Claim(limit, swept, bool(met))
+        states = [one.written.state for one in swept]
+        is_left_free = any(not is_owned(state) and not state.status.is_ended for state in states)
+        return Claim(limit, swept, bool(met) or is_left_free)
 
     async def settle(self) -> bool:
         """End, or answer for, the free processes whose time is over. True if there may be more."""
