@@ -1,8 +1,10 @@
+import sys
+
 import anyio
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 
-from procactors.deferred import Stage, current_updates, defer, deferred_scope
+from procactors.deferred import DeferredUpdates, Stage, current_updates, defer, defer_into, deferred_scope
 from procactors.errors import NoDeferredScopeError
 from tests.unit.deferred.samples import EnqueueableNote, failing
 
@@ -192,3 +194,10 @@ async def test_concurrent_scopes_are_apart(log):
         for name in "ab":
             group.start_soon(request, name)
     assert log in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
+
+
+async def test_somebody_else_may_defer_on_behalf_of_a_line(log):
+    updates = DeferredUpdates(on_failure=lambda _update, origin, _error: log.append(origin))
+    defer_into(updates, sys._getframe(), lambda x: 1 / x, 0, stage=Stage.PRESEND)
+    await updates.run(Stage.PRESEND)
+    assert "test_somebody_else_may_defer" in log[0]

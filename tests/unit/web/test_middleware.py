@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from procactors.deferred import EnqueueableUpdate, Stage, current_updates, defer
+from procactors.deferred import EnqueueableUpdate, MergeableUpdate, Stage, current_updates, defer
 from procactors.errors import InvalidDefinitionError, NoDeferredScopeError
 from procactors.web import DeferredMiddleware
 from tests.unit.web.samples import HTTPException, Server, noted, request_scope, responding
@@ -579,3 +579,71 @@ class TestManager:
         lost = [r.getMessage() for r in caplog.records if "is dropped" in r.getMessage()]
         assert len(lost) == 2
         assert all("never (deferred by" in line and "endpoint" in line for line in lost)
+
+
+class Unmergeable(MergeableUpdate):
+    def run(self):
+        pass
+
+    def merge(self, other):
+        raise ValueError("can't be merged")
+
+
+async def test_failing_merge_in_presend_fails_the_request(log):
+    def parent():
+        current_updates().add(Unmergeable(), Stage.PRESEND)
+
+    async def endpoint():
+        defer(parent, stage=Stage.PRESEND)
+        defer(parent, stage=Stage.PRESEND)
+
+    async with Server(DeferredMiddleware(responding(endpoint))) as server:
+        with pytest.raises(ValueError, match="can't be merged"):
+            await server.get()
+
+
+async def test_group_of_exceptions_that_is_only_the_way_out_is_settled(log):
+    def refuse():
+        raise HTTPException(409)
+
+    async def app(scope, receive, send):
+        defer(refuse, stage=Stage.PRESEND)
+        async with anyio.create_task_group() as group:
+            group.start_soon(responding(checkpoint), scope, receive, send)
+
+    async with Server(DeferredMiddleware(app)) as server:
+        messages = await server.get()
+    assert messages[0]["status"] == 409
+
+
+async def test_http_exception_of_presend_goes_out_in_place_of_one_that_is_handled_further_out(log):
+    def refuse():
+        raise HTTPException(409)
+
+    async def endpoint():
+        defer(refuse, stage=Stage.PRESEND)
+        raise HTTPException(404)
+
+    async with Server(DeferredMiddleware(responding(endpoint))) as server:
+        with pytest.raises(HTTPException) as raised:
+            await server.get()
+    assert raised.value.status_code == 409
+
+
+async def test_error_of_the_application_after_its_response_was_replaced_is_its_own(log):
+    def refuse():
+        raise HTTPException(409)
+
+    async def app(scope, receive, send):
+        assert scope["type"] == "http"
+        defer(refuse, stage=Stage.PRESEND)
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        except Exception:  # noqa: BLE001 - that is the point
+            log.append("caught")
+        raise KeyError
+
+    async with Server(DeferredMiddleware(app)) as server:
+        with pytest.raises(KeyError):
+            await server.get()
+    assert log == ["caught"]
