@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from procactors.engine.subscription import EventStream as EventStream
     from procactors.handle import ProcessHandle as ProcessHandle
     from procactors.manager import ProcessManager as ProcessManager
+    from procactors.model.event import DeadlineExtended as DeadlineExtended
     from procactors.model.event import DeferredUpdateFailed as DeferredUpdateFailed
     from procactors.model.event import ProcessBlocked as ProcessBlocked
     from procactors.model.event import ProcessCancelled as ProcessCancelled
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from procactors.model.info import InterruptInfo as InterruptInfo
     from procactors.model.info import ProcessInfo as ProcessInfo
     from procactors.model.info import Progress as Progress
+    from procactors.model.info import QueueInfo as QueueInfo
 else:
     from procactors._later import __dir__ as __dir__
     from procactors._later import __getattr__ as __getattr__

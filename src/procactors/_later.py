@@ -16,6 +16,7 @@ _NAMES_BY_MODULE = {
     "procactors.handle": ("ProcessHandle",),
     "procactors.manager": ("ProcessManager",),
     "procactors.model.event": (
+        "DeadlineExtended",
         "DeferredUpdateFailed",
         "ProcessBlocked",
         "ProcessCancelRequested",
@@ -49,6 +50,7 @@ _NAMES_BY_MODULE = {
     "procactors.model.info": (
         "InterruptInfo",
         "ProcessInfo",
+        "QueueInfo",
         "Progress",
     ),
 }

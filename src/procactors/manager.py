@@ -17,6 +17,7 @@ from procactors.errors import InvalidStoreError
 from procactors.executors.places import Executors
 from procactors.going_back import GoingBack
 from procactors.handle import ProcessHandle
+from procactors.holding_back import HoldingBack
 from procactors.model.status import ProcessStatus
 from procactors.observe import Observer
 from procactors.options import ManagerOptions
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 OnConflict = Literal["return", "raise", "replace", "skip"]
 
 
-class ProcessManager(GoingBack):
+class ProcessManager(GoingBack, HoldingBack):
     """Runs durable processes inside an asyncio application.
 
     Embed it as `async with ProcessManager("sqlite:///app.db") as manager:`, by `lifespan=manager.lifespan`,
@@ -165,6 +166,7 @@ class ProcessManager(GoingBack):
         priority: int = 0,
         delay: float | None = None,
         tags: Iterable[str] = (),
+        group: str | None = None,
         tx: Any = None,
     ) -> ProcessHandle:
         """Start a process and return a handle to it.
@@ -181,6 +183,7 @@ class ProcessManager(GoingBack):
             priority: A larger one goes first when slots are scarce; a whole number of 32 bits.
             delay: Seconds to wait before it begins, >= 0; the process is `sleeping` meanwhile.
             tags: Words for people and filters; several, so not one text.
+            group: What `Process(max_per_group=)` counts: a customer, a host.
             tx: A transaction of the application's in the store's own database, in which the process is
                 stored: its commit starts it, its rollback never does. An `AsyncSession` or `AsyncConnection`
                 of SQLAlchemy, or a connection of aiosqlite or asyncpg. Start last before the commit: from
@@ -207,7 +210,9 @@ class ProcessManager(GoingBack):
         Source: ProcessManager::startProcess (MWStake); key semantics as in Stripe's idempotency keys.
         """
         words = starting.tags_in(tags)
-        order = starting.Order(process, data, key, on_conflict, key_scope, priority, delay, words, tx=tx)
+        order = starting.Order(
+            process, data, key, on_conflict, key_scope, priority, delay, words, group, tx=tx
+        )
         pid = await starting.start(self._open_room(), order)
         return None if pid is None else ProcessHandle(self, pid)  # type: ignore[return-value] # "skip" only
 

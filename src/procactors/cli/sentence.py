@@ -76,6 +76,7 @@ _SENTENCES: dict[type, str | Callable[[Any], str]] = {
     e.ProcessWaiting: "{0.step} waits for a child",
     e.ProcessSleeping: lambda event: f"sleeps until {clock_time(event.due_at)}",
     e.ProcessBlocked: "blocked before {0.step}: {0.reason}",
+    e.DeadlineExtended: "its queue was paused for {0.seconds:.3g} s, which do not count",
     e.ProcessRetried: "goes on from {0.step}",
     e.ProcessRewound: "goes back to {0.step}",
     e.ProcessUndoing: "what it has done is undone",

@@ -17,11 +17,12 @@ import anyio
 import msgspec
 
 from procactors.engine import control, returning, starting, views
-from procactors.engine.messages import GiveSlot, TakeSlot
+from procactors.engine.messages import GiveSlot, TakeSlot, Write
 from procactors.errors import ActorStoppedError, InvalidDefinitionError, InvalidStateError
 from procactors.model import event as e
 from procactors.model.event import ProcessEvent
 from procactors.model.status import ProcessStatus as S
+from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ class Parent(msgspec.Struct, frozen=True):
         process: The store's number of it.
         timeout: Seconds that it may work.
         note: Commits an event in the middle of its step; waits for ever if that step is being cut short.
+        is_limited: Whether its definition has limits, under which others may run while it waits.
     """
 
     pid: str
@@ -47,6 +49,7 @@ class Parent(msgspec.Struct, frozen=True):
     depth: int
     timeout: float | None
     note: Callable[[ProcessEvent], Awaitable[None]]
+    is_limited: bool
 
 
 class Children:
@@ -150,6 +153,7 @@ class Children:
                 return
             await self._parent.note(e.ProcessWaiting(at=self._room.at(), step=self._step))
             self.is_waiting = True
+            await self._place(wants=False)
             self._room.supervisor.tell(GiveSlot(self._parent.pid))
 
     async def _wake_up(self) -> None:
@@ -164,8 +168,18 @@ class Children:
                 await self._room.supervisor.ask(TakeSlot(self._parent.pid), timeout=None)
             except ActorStoppedError:
                 return  # the engine is going down, and this step with it
+            while not await self._place(wants=True):  # noqa: ASYNC110 - another manager may have to end one
+                await anyio.sleep(self._room.options.poll_idle_s)
             self.is_waiting = False
             await self._parent.note(e.ProcessResumed(at=self._room.at(), owner=self._room.name))
+
+    async def _place(self, *, wants: bool) -> bool:
+        """Give up, or ask for, a place among those that the definition's limits let run."""
+        if not self._parent.is_limited:
+            return True
+        operation = b.Place(self._parent.process, wants)
+        outcome: bool = await self._room.persistence.ask(Write(operation), timeout=None)
+        return outcome
 
 
 async def cancel_bereaved(room: Room) -> bool:

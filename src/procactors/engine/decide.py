@@ -301,6 +301,12 @@ def _unanswered(question: e.ProcessInterrupted, at: datetime) -> e.ProcessTimedO
     return e.ProcessTimedOut(at=at, error=error)
 
 
+def extend(record: Record, now: float, seconds: float) -> Decision:
+    """Decide that so many seconds, in which its queue was paused, do not count towards its timeout."""
+    extended = e.DeadlineExtended(at=to_datetime(now), seconds=seconds)
+    return advance(record.plan, record.state, extended)
+
+
 def interrupt_in(record: Record) -> e.ProcessInterrupted:
     """Return the open question of an interrupted process."""
     assert record.interrupt_body is not None

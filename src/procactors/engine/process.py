@@ -109,6 +109,11 @@ class ProcessActor(Actor[Message]):
         """Whether another process has started it."""
         return self._depth > 0
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether its end lets another one run that the same limits hold back."""
+        return self._plan.limits is not None
+
     def describe(self) -> str | None:
         """Return which step runs now, for people. May be called from any thread."""
         attempt = self._attempt
@@ -325,7 +330,9 @@ class ProcessActor(Actor[Message]):
         """Return where the running attempt's children are kept."""
         assert self._attempt is not None
         if self._children is None or self._children.attempt is not self._attempt:
-            parent = Parent(self.pid, self._journal.process, self._depth, self._plan.timeout, self._note)
+            parent = Parent(
+                self.pid, self._journal.process, self._depth, self._plan.timeout, self._note, self.is_limited
+            )
             self._children = Children(self._room, parent, self._attempt)
         return self._children
 

@@ -16,7 +16,9 @@ _log = logging.getLogger("procactors.engine")
 
 _BATCH = 200
 _PAUSE_S = 60.0
-"""Seconds between looks: retention is not exact to the minute."""
+"""Seconds between looks, at least: retention is not exact to the minute."""
+_LONG_PAUSE_S = 600.0
+"""The same, at most: what ends meanwhile may be kept for less long than what has ended before."""
 
 
 class LookForEnded(Message, frozen=True):
@@ -52,5 +54,7 @@ class RetentionActor(Actor[Any]):
         purge = Purge(now - keep_s, _BATCH)
         while await self._room.persistence.ask(Write(purge), timeout=None) == _BATCH:
             pass
-        oldest = (await self._room.store.next_moments(now))[2]
-        return max(_PAUSE_S, keep_s if oldest is None else oldest + keep_s - now)
+        await self._room.store.give_back_space()
+        moment = await self._room.store.next_purge(keep_s)
+        delay = keep_s if moment is None else moment - now
+        return min(max(_PAUSE_S, delay), _LONG_PAUSE_S)

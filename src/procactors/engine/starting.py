@@ -50,6 +50,7 @@ class Order(msgspec.Struct, frozen=True):
     priority: int = 0
     delay: float | None = None
     tags: tuple[str, ...] = ()
+    group: str | None = None
     kin: Kin | None = None
     tx: Any = None
 
@@ -63,8 +64,9 @@ class Order(msgspec.Struct, frozen=True):
             )
         if self.key_scope not in {"kept", "active"}:
             raise InvalidDefinitionError(f"key_scope is 'kept' or 'active', not {self.key_scope!r}")
-        if self.key is not None and (problem := problem_of(self.key)):
-            raise InvalidDefinitionError(f"key {problem}")
+        for what, text in (("key", self.key), ("group", self.group)):
+            if text is not None and (problem := problem_of(text)):
+                raise InvalidDefinitionError(f"{what} {problem}")
         self._check_numbers()
 
     def _check_numbers(self) -> None:
@@ -157,6 +159,7 @@ def _queued(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Proce
         priority=order.priority,
         parent_pid=order.kin.parent_pid if order.kin else None,
         depth=order.kin.depth if order.kin else 0,
+        group=order.group,
     )
 
 
@@ -167,7 +170,8 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
         decision = decide.start(plan, event, None, order.delay)
         insert = _insert(order, pid, plan, decision, None)
         return await room.store.insert_within(order.tx, insert, room.member)
-    if room.runs and not order.delay and order.on_conflict != "replace" and room.has_slot():
+    is_direct = room.runs and not order.delay and not plan.limits and order.on_conflict != "replace"
+    if is_direct and room.has_slot():
         decision = decide.start(plan, event, room.name, None)
         if not is_owned(decision.state):
             return await _store_free(room, order, _insert(order, pid, plan, decision, None))
@@ -201,6 +205,7 @@ def _insert(order: Order, pid: str, plan: Process, decision: b.Decision, owner: 
         key_scope=order.key_scope,
         tags=order.tags,
         priority=order.priority,
+        group=order.group,
         parent=order.kin.parent if order.kin else None,
         depth=order.kin.depth if order.kin else 0,
         identity=order.kin.identity if order.kin else None,

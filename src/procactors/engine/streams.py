@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from procactors.actors import Actor, Exit, Lane, Overflow
 from procactors.engine.messages import Committed, Follow, Followed, StoreChanged, Unfollow
 from procactors.model.event import ENDINGS, ProcessEvent, published
+from procactors.model.state import is_owned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,9 @@ class StreamsActor(Actor[Any]):
         self._of_one: dict[str, set[Follower]] = {}
         self._of_end: dict[str, set[Follower]] = {}
         self._alive: set[str] = set()
+        """Processes that this manager runs."""
+        self._free: set[str] = set()
+        """Processes that any manager may take up and end; forgotten when others have written."""
         self._progress: dict[str, StepProgressed] = {}
 
     async def on_start(self) -> None:
@@ -56,6 +60,7 @@ class StreamsActor(Actor[Any]):
                 for event in progress:
                     self._deliver_progress(event.pid, event)
             case StoreChanged():
+                self._free.clear()
                 if self._has_followers:
                     await self._catch_up()
                     await self._look_for_progress()
@@ -83,7 +88,7 @@ class StreamsActor(Actor[Any]):
             self._of_all.add(follower)
         else:
             self._kept(follower).setdefault(follower.pid, set()).add(follower)
-        return Followed(is_alive=follower.pid in self._alive)
+        return Followed(is_alive=follower.pid in self._alive or follower.pid in self._free)
 
     def _unfollow(self, follower: Follower) -> None:
         if follower.pid is None:
@@ -102,6 +107,8 @@ class StreamsActor(Actor[Any]):
     # What happened.
 
     async def _committed(self, written: Sequence[Written]) -> None:
+        if min((one.position for one in written), default=0) > self._position + 1:
+            self._free.clear()
         for one in written:
             self._note_life(one)
         if not self._has_followers:
@@ -123,14 +130,16 @@ class StreamsActor(Actor[Any]):
             self._deliver(one.pid, first + last, one.position + last, one.events[last])
 
     def _note_life(self, one: Written) -> None:
-        """Remember which processes of this manager are alive: their end will be seen here."""
-        if not one.state.ended_at:
-            if len(self._alive) >= _MOST_ALIVE:
-                self._alive.clear()
-            self._alive.add(one.pid)
-        else:
-            self._alive.discard(one.pid)
+        """Remember which processes are alive, as far as their end will be seen here."""
+        self._alive.discard(one.pid)
+        self._free.discard(one.pid)
+        if one.state.ended_at:
             self._progress.pop(one.pid, None)
+            return
+        known = self._alive if is_owned(one.state) else self._free
+        if len(known) >= _MOST_ALIVE:
+            known.clear()
+        known.add(one.pid)
 
     async def _catch_up(self) -> None:
         """Read what is in the store beyond the position."""

@@ -155,7 +155,7 @@ class SupervisorActor(Actor[Any]):
             case GiveSlot(pid) if pid in self._running:
                 self._admission.give_back(pid)
                 self._let_return()
-                if self._admission.has_waiting:
+                if self._admission.has_waiting or self._running[pid][1].is_limited:
                     self.ref.tell(LookAgain())
             case TakeSlot(pid):
                 reply = self.take_reply()
@@ -209,7 +209,7 @@ class SupervisorActor(Actor[Any]):
         self._let_return()
         if actor.is_child and self._admission.has_waiting_parents:
             self.set_timer(f"slot of {actor.pid}", _PARENT_HEARS_S, LookAgain())
-        elif self._admission.has_waiting:
+        elif self._admission.has_waiting or actor.is_limited:
             self.ref.tell(LookAgain())
 
     async def _succeed(self, actor: ProcessActor) -> ProcessActor | None:

@@ -145,7 +145,7 @@ class Sweeps:
     async def next_moments(self) -> tuple[float | None, float | None]:
         """Return in how many seconds something becomes due, and something expires."""
         now = self._room.store.now()
-        due_at, expires_at, _ = await self._room.store.next_moments(now)
+        due_at, expires_at = await self._room.store.next_moments(now)
         return (
             None if due_at is None else max(0.0, due_at - now),
             None if expires_at is None else max(0.0, expires_at - now),

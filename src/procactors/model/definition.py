@@ -11,6 +11,7 @@ import msgspec
 
 from procactors.errors import InvalidDefinitionError
 from procactors.model.composite import Child, Composite
+from procactors.model.limits import Limits, keep_in, limits_in
 from procactors.model.parallel import step_under
 from procactors.model.sleep import Sleep
 from procactors.model.spec import Spec, spec_of, steps_from
@@ -36,12 +37,14 @@ class Process(Composite):
         timeout: Seconds that it may work, from start or proceed to its end; None: no limit.
         env: Additional environment variables of the OS processes that run its steps with executor="process".
         argv: Arguments of these OS processes, as the steps find them in `sys.argv[1:]`.
+        limits: How many run at once, and how often one begins; None: as many as there are slots.
+        keep: Seconds for which its processes are kept after their end; None: `options.keep_ended_s`.
 
     Source: MWStake ProcessManager's ManagedProcess.
     """
 
     kind = "process"
-    __slots__ = ("_encoded", "argv", "env", "name", "names", "steps", "timeout")
+    __slots__ = ("_encoded", "argv", "env", "keep", "limits", "name", "names", "steps", "timeout")
 
     name: str
     steps: Mapping[str, Step]
@@ -49,9 +52,11 @@ class Process(Composite):
     timeout: float | None
     env: Mapping[str, str]
     argv: tuple[str, ...]
+    limits: Limits | None
+    keep: float | None
     _encoded: msgspec.Raw | None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the public face, as the design has it
         self,
         name: str,
         steps: Steps,
@@ -59,6 +64,10 @@ class Process(Composite):
         *,
         env: Mapping[str, str] | None = None,
         argv: Sequence[str] = (),
+        max_running: int | None = None,
+        max_per_group: int | None = None,
+        rate: tuple[int, float] | None = None,
+        keep: float | None = None,
     ) -> None:
         """Define a process.
 
@@ -70,6 +79,12 @@ class Process(Composite):
             timeout: Seconds of work, > 0. Queueing, interruption and sleep don't count. None: no limit.
             env: Additional environment variables for steps with executor="process".
             argv: Additional arguments for steps with executor="process".
+            max_running: How many processes of this name run at once, >= 1, over all managers on the store.
+                None: no limit but their slots. The limits of the process started last hold for all of a name.
+            max_per_group: The same for those of one group: `start(..., group="customer 7")`.
+            rate: (n, seconds): at most n of this name begin to run within so many seconds. To come back
+                from a retry, a sleep, an interrupt or a crash counts, too.
+            keep: Seconds for which its processes are kept after their end, >= 0. None: as the manager says.
 
         Raises:
             InvalidDefinitionError: Something is wrong; the message names step, field and reason.
@@ -86,6 +101,8 @@ class Process(Composite):
         launch = _launch(name, env, argv)
         self._set("env", MappingProxyType(launch[0]))
         self._set("argv", launch[1])
+        self._set("limits", limits_in(name, max_running, max_per_group, rate))
+        self._set("keep", keep_in(name, keep))
         self._set("_encoded", None)
 
     def to_spec(self) -> dict[str, Any]:
@@ -97,6 +114,11 @@ class Process(Composite):
             spec["env"] = dict(self.env)
         if self.argv:
             spec["argv"] = [*self.argv]
+        for field, value in msgspec.structs.asdict(self.limits or Limits()).items():
+            if value is not None:
+                spec[field] = [*value] if isinstance(value, tuple) else value
+        if self.keep is not None:
+            spec["keep"] = self.keep
         return {**spec, "steps": {name: spec_of(step) for name, step in self.steps.items()}}
 
     @classmethod
@@ -109,7 +131,8 @@ class Process(Composite):
             InvalidDefinitionError: Something is wrong; the message names step, field and reason.
         """
         read = Spec.read(spec)
-        return cls(read.name, steps_from(read, cls.from_spec), read.timeout, env=read.env, argv=read.argv)
+        fields = msgspec.structs.asdict(read)
+        return cls(**{**fields, "steps": steps_from(read, cls.from_spec)})
 
     def inner_spec(self, spec_of: Callable[[Step], Any]) -> Any:  # noqa: ARG002 - it knows its own
         """Return its spec, as it stands in that of another process; see `Composite.inner_spec`."""

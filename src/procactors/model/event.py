@@ -45,6 +45,7 @@ class ProcessQueued(_Event, frozen=True, kw_only=True):
     depth: int = 0
     step: str | None = None
     forked_from: str | None = None
+    group: str | None = None
 
 
 class ProcessStarted(_Event, frozen=True, kw_only=True):
@@ -145,6 +146,12 @@ class ProcessBlocked(_Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class DeadlineExtended(_Event, frozen=True, kw_only=True):
+    """Its queue was paused for so many seconds, which do not count towards its timeout."""
+
+    seconds: float
+
+
 class ProcessCancelRequested(_Event, frozen=True, kw_only=True):
     """Somebody wants it to end; no further step starts."""
 
@@ -237,6 +244,7 @@ ProcessEvent = (
     | ProcessSleeping
     | ProcessResumed
     | ProcessBlocked
+    | DeadlineExtended
     | ProcessCancelRequested
     | ProcessRewound
     | ProcessRetried

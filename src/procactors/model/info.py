@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -136,3 +137,21 @@ def last_completed(state: ProcessState, plan: Process) -> str | None:
         name for index, name in enumerate(plan.steps) if index < state.index and index not in state.skipped
     ]
     return done[-1] if done else None
+
+
+class QueueInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How the processes of one definition stand, all managers together.
+
+    Attributes:
+        name: The definition's name; None: all of them together.
+        is_paused: Whether none of them is taken up now.
+        counts: How many are alive, by their status.
+        max_running: Its limit of that name, if it has one; the same for the next two.
+    """
+
+    name: str | None
+    is_paused: bool
+    counts: Mapping[ProcessStatus, int]
+    max_running: int | None = None
+    max_per_group: int | None = None
+    rate: tuple[int, float] | None = None

@@ -56,6 +56,10 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout: float | None = _TIMEOUT_S
     env: dict[str, str] = {}
     argv: list[str] = []
+    max_running: int | None = None
+    max_per_group: int | None = None
+    rate: tuple[int, float] | None = None
+    keep: float | None = None
 
     @classmethod
     def read(cls, spec: Any) -> Spec:

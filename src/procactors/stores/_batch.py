@@ -100,10 +100,11 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
 
 class Insert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Store a new process. Outcome: `Written`, or `KeyTaken`.
+    """Store a new process. Outcome: `Written`, `KeyTaken`, or None: it would run, and its queue is paused.
 
     Attributes:
-        owner: The manager that runs it from the start; None: it is queued.
+        owner: The manager that runs it from the start; None: it is queued. Never if its plan has limits.
+        group: What `max_per_group` counts.
         identity: What a child is found by, instead of the key.
         replaces: A pid that has to give up the key for this one; this one then starts behind its end.
         cancel: How that one is cancelled, if it is alive and nobody owns it.
@@ -117,6 +118,7 @@ class Insert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key_scope: str = "kept"
     tags: tuple[str, ...] = ()
     priority: int = 0
+    group: str | None = None
     parent: int | None = None
     depth: int = 0
     identity: str | None = None
@@ -231,7 +233,7 @@ class Unchanged(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """The free processes that may be taken up, best first.
+    """The free processes that may be taken up, best first: past pauses, limits and rates.
 
     Attributes:
         passes_over: What steps need that the asker can't run (`Step.needs`).
@@ -319,13 +321,46 @@ class Forget(msgspec.Struct, frozen=True):
 
 
 class Purge(msgspec.Struct, frozen=True):
-    """Delete up to `limit` processes that ended before a moment. Outcome: how many were deleted."""
+    """Delete up to `limit` processes that ended before a moment. Outcome: how many were deleted.
+
+    One whose definition says for how long to keep it is deleted after that time. Children go after their
+    parent, whenever they ended; and it stays as long as one of them is alive.
+    """
 
     ended_before: float
     limit: int
 
 
-Operation = Insert | Append | Change | Sweep | SaveProgress | Leave | Answer | Forget | Purge
+class Pause(msgspec.Struct, frozen=True):
+    """Let no process of a name (None: no process but children) be taken up. Outcome: None."""
+
+    name: str | None
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """End a pause. Outcome: list of `Swept`, those whose deadline has moved.
+
+    Attributes:
+        extend: Decides on a process whose time has stood still: `(record, now, seconds)`.
+    """
+
+    name: str | None
+    extend: Callable[[Record, float, float], Decision]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Ask for the place back that a waiting process had among those that its limits let run, or give it up.
+
+    Outcome: whether that is so now. If not, nothing that is queued gets a place before it: ask again.
+    """
+
+    process: int
+    wants: bool
+
+
+Operation = (
+    Insert | Append | Change | Sweep | SaveProgress | Leave | Answer | Forget | Purge | Pause | Resume | Place
+)
 
 Outcome = Any
 """What an operation came to, as its docstring says; an exception where it was refused."""

@@ -11,6 +11,7 @@ from procactors.model.definition import plan_in
 from procactors.model.event import StepProgressed, decode_body, raw_payload
 from procactors.model.state import ProcessState
 from procactors.model.status import ProcessStatus
+from procactors.stores import _admitting
 from procactors.stores._batch import Command, Record
 from procactors.stores._store import News
 from procactors.stores._talk import One
@@ -117,15 +118,25 @@ def positions() -> Talk[tuple[int, int]]:
     return newest, gone
 
 
-def next_moments(now: float) -> Talk[tuple[float | None, float | None, float | None]]:
-    """Come to when something becomes due after `now`, when something expires, when the oldest ended."""
-    due_at, expires_at, ended_at = (yield One("next_moments", (now + SLACK_S,)))[0]
-    return due_at, expires_at, ended_at
+def next_moments(now: float) -> Talk[tuple[float | None, float | None]]:
+    """Come to when something may be taken up after `now`, and when something expires."""
+    due_at, expires_at = (yield One("next_moments", (now + SLACK_S,)))[0]
+    opens_at = yield from _admitting.opens_at(now + SLACK_S)
+    moments = [moment for moment in (due_at, opens_at) if moment is not None]
+    return min(moments, default=None), expires_at
+
+
+def next_purge(keep_s: float) -> Talk[float | None]:
+    """Come to when an ended process has been kept for long enough: its own time, or `keep_s` seconds."""
+    ended_at, moment = (yield One("next_purge"))[0]
+    moments = [moment] if ended_at is None else [moment, ended_at + keep_s]
+    return min((one for one in moments if one is not None), default=None)
 
 
 def news(owner: int | None, passes_over: frozenset[str], now: float) -> Talk[News]:
     """Come to what waits for a manager."""
-    due = yield One("is_due", (now + SLACK_S, sorted(passes_over)))
+    gates = yield from _admitting.gates_at(now + SLACK_S)
+    due = yield from _admitting.admitted(gates, now + SLACK_S, list(passes_over), 1)
     orphans = yield One("bereaved", (1,))
     rows = yield One("commands_for_owner", (owner,))
     commands = tuple(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from procactors._clock import Instant
     from procactors.model.event import ProcessEvent, StepProgressed
+    from procactors.model.info import QueueInfo
     from procactors.model.status import ProcessStatus
 
 
@@ -128,8 +129,12 @@ class Store(Protocol):
         """Return the newest position, and the largest that retention has deleted."""
         ...
 
-    async def next_moments(self, now: float) -> tuple[float | None, float | None, float | None]:
-        """Return when a free process becomes due after `now`, when one expires, when the oldest ended."""
+    async def next_moments(self, now: float) -> tuple[float | None, float | None]:
+        """Return when a free process may be taken up that may not `now`, and when one expires."""
+        ...
+
+    async def next_purge(self, keep_s: float) -> float | None:
+        """Return when an ended process has been kept long enough: its definition's time, or `keep_s`."""
         ...
 
     async def news(self, owner: int | None, passes_over: frozenset[str]) -> News:
@@ -146,6 +151,18 @@ class Store(Protocol):
 
     async def counts(self) -> dict[ProcessStatus, int]:
         """Return how many processes there are of each status."""
+        ...
+
+    async def queues(self) -> list[QueueInfo]:
+        """Return how the queues stand, the first one being all of them together."""
+        ...
+
+    async def count_owned(self, name: str | None) -> int:
+        """Return how many processes of a name (None: of all) some manager runs."""
+        ...
+
+    async def give_back_space(self) -> None:
+        """Let the file become smaller by what was deleted, in small portions, if it is all ours."""
         ...
 
     async def register(self, identity: Identity, lease_s: float) -> Member:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from procactors.stores import _membership, _reading
+from procactors.stores import _membership, _pausing, _reading
 from procactors.stores._borrowed import driver_connection, foreign
 from procactors.stores._transaction import Transaction
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from procactors._clock import Clock, Instant
     from procactors.model.event import ProcessEvent, StepProgressed
+    from procactors.model.info import QueueInfo
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
     from procactors.stores._batch import Insert, Operation, Outcome, Record
@@ -95,9 +96,13 @@ class TalkingStore(ABC):
         """Return the newest position, and the largest that retention has deleted."""
         return await self._read(_reading.positions())
 
-    async def next_moments(self, now: float) -> tuple[float | None, float | None, float | None]:
-        """Return when a free process becomes due after `now`, when one expires, when the oldest ended."""
+    async def next_moments(self, now: float) -> tuple[float | None, float | None]:
+        """Return when a free process may be taken up that may not `now`, and when one expires."""
         return await self._read(_reading.next_moments(now))
+
+    async def next_purge(self, keep_s: float) -> float | None:
+        """Return when an ended process has been kept for long enough."""
+        return await self._read(_reading.next_purge(keep_s))
 
     async def news(self, owner: int | None, passes_over: frozenset[str]) -> News:
         """Return what waits for a manager."""
@@ -114,6 +119,17 @@ class TalkingStore(ABC):
     async def counts(self) -> dict[ProcessStatus, int]:
         """Return how many processes there are of each status."""
         return await self._read(_reading.counts())
+
+    async def queues(self) -> list[QueueInfo]:
+        """Return how the queues stand."""
+        return await self._read(_pausing.queues())
+
+    async def count_owned(self, name: str | None) -> int:
+        """Return how many processes of a name some manager runs."""
+        return await self._read(_pausing.count_owned(name))
+
+    async def give_back_space(self) -> None:  # noqa: B027 - only a file has something to do
+        """Do nothing: the database sees to it itself."""
 
     async def register(self, identity: Identity, lease_s: float) -> Member:
         """Add a manager or client."""

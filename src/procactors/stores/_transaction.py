@@ -12,6 +12,7 @@ import msgspec
 
 from procactors._clock import SLACK_S
 from procactors.errors import KeyConflictError, ProcactorsError
+from procactors.stores import _admitting, _pausing
 from procactors.stores import _batch as b
 from procactors.stores._reading import record, records
 from procactors.stores._talk import Call, Many, One
@@ -38,6 +39,9 @@ class Transaction:
             b.Answer: self._answer,
             b.Forget: self._forget,
             b.Purge: self._purge,
+            b.Pause: lambda operation, now: _pausing.pause(operation.name, now),
+            b.Resume: self._resume,
+            b.Place: self._place,
         }
 
     def batch(self, operations: Sequence[b.Operation], now: float) -> Talk[list[b.Outcome]]:
@@ -102,8 +106,13 @@ class Transaction:
 
     # New processes.
 
-    def _insert_all(self, inserts: Sequence[Any], now: float) -> Talk[list[b.Written]]:
-        return insert_all([(insert, None) for insert in inserts], now, self._ageing_s)
+    def _insert_all(self, inserts: Sequence[Any], now: float) -> Talk[list[b.Outcome]]:
+        held = yield from _pausing.held(inserts)
+        allowed = [insert for insert in inserts if insert.pid not in held] if held else inserts
+        yield from _admitting.note_limits(allowed)
+        pairs = [(insert, None) for insert in allowed]
+        written = iter((yield from insert_all(pairs, now, self._ageing_s)) if pairs else ())
+        return [None if insert.pid in held else next(written) for insert in inserts]
 
     def _insert(self, operation: b.Insert, now: float) -> Talk[b.Outcome]:
         """Store a process with a key."""
@@ -111,8 +120,11 @@ class Transaction:
         holder = yield from self._key_holder(operation.unique)
         if holder is not None and not operation.replaces:
             return b.KeyTaken(holder.pid)
+        if (yield from _pausing.held([operation])):
+            return None
         if holder is not None:
             behind, replaced = yield from self._replace(holder, operation, now)
+        yield from _admitting.note_limits([operation])
         written = (yield from insert_all([(operation, behind)], now, self._ageing_s))[0]
         return written if replaced is None else msgspec.structs.replace(written, replaced=replaced)
 
@@ -170,10 +182,26 @@ class Transaction:
         kept = [(one, decision) for one, decision in decided if decision is not None]
         writes = [Write.of_record(one, decision, operation.take_as) for one, decision in kept]
         written = yield from write_all(writes, now, self._ageing_s)
+        if operation.take_as is not None:
+            yield from _admitting.note_starts(kept, now)
         match operation.selection:
             case b.OwnedBy(manager, True) if len(found) < operation.limit:
                 yield One("unregister_managers", ([manager],))
         return [b.Swept(one, done) for (one, _), done in zip(kept, written, strict=True)]
+
+    # Queues.
+
+    def _resume(self, operation: b.Resume, now: float) -> Talk[list[b.Swept]]:
+        stood_still = yield from _pausing.resume(operation.name, now)
+        found = (yield from records("records_by_id", list(stood_still))) if stood_still else []
+        decided = [(one, operation.extend(one, now, stood_still[one.id])) for one in found]
+        writes = [Write.of_record(one, decision, None) for one, decision in decided]
+        written = yield from write_all(writes, now, self._ageing_s)
+        return [b.Swept(one, done) for one, done in zip(found, written, strict=True)]
+
+    def _place(self, operation: b.Place, _now: float) -> Talk[bool]:
+        talk = _admitting.take_place if operation.wants else _admitting.give_place
+        return talk(operation.process)
 
     # Small ones.
 
@@ -193,9 +221,11 @@ class Transaction:
     def _forget(self, operation: b.Forget, _now: float) -> Talk[None]:
         yield One("delete_commands", (list(operation.commands),))
 
-    def _purge(self, operation: b.Purge, _now: float) -> Talk[int]:
-        ids = [row[0] for row in (yield One("ended_before", (operation.ended_before, operation.limit)))]
+    def _purge(self, operation: b.Purge, now: float) -> Talk[int]:
+        values = (operation.ended_before, now + SLACK_S, operation.limit)
+        ids = [row[0] for row in (yield One("ended_before", values))]
         if ids:
+            yield One("give_up_children", (ids,))
             yield One("note_position_gone", (ids,))
             yield One("delete_processes", (ids,))
         return len(ids)
@@ -230,10 +260,15 @@ def _with_commands(appends: Sequence[b.Append]) -> Talk[dict[int, b.Outcome]]:
 def _selected(operation: b.Sweep, now: float) -> Talk[list[b.Record]]:
     """Come to the processes of a selection, in its order."""
     if isinstance(operation.selection, b.Due):
-        passes_over = list(operation.selection.passes_over)
-        return (yield from records("records_due", now + SLACK_S, passes_over, operation.limit))
-    query = _selection(operation.selection, operation.limit, now)
-    order = {number: place for place, (number,) in enumerate((yield query))}
+        moment, passes_over = now + SLACK_S, list(operation.selection.passes_over)
+        gates = yield from _admitting.gates_at(moment)
+        if not gates:
+            return (yield from records("records_due", moment, passes_over, operation.limit))
+        numbers = yield from _admitting.admitted(gates, moment, passes_over, operation.limit)
+    else:
+        query = _selection(operation.selection, operation.limit, now)
+        numbers = [number for (number,) in (yield query)]
+    order = {number: place for place, number in enumerate(numbers)}
     found = (yield from records("records_by_id", list(order))) if order else []
     return sorted(found, key=lambda one: order[one.id])
 

@@ -138,6 +138,8 @@ def _row(insert: b.Insert, behind: int | None, ageing_s: float) -> tuple[Any, ..
         due_at = rank = None
     return (
         insert.pid, insert.plan.name, insert.key, insert.unique, insert.key_scope, encoded(insert.tags),
-        insert.priority, insert.parent, insert.depth, behind, status, owner, epoch, due_at, expires_at,
-        rank, call, insert.decision.events[0].at.timestamp(), ended_at, state,
+        insert.priority, insert.parent, insert.depth, behind,
+        insert.plan.name if insert.plan.limits else None, insert.group, insert.plan.keep,
+        status, owner, epoch, due_at, expires_at, rank, call,
+        insert.decision.events[0].at.timestamp(), ended_at, state,
     )  # fmt: skip

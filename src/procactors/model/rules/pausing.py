@@ -1,4 +1,4 @@
-"""Pauses between steps: interrupts and their answers, sleep, and what nobody can run."""
+"""Pauses between steps: interrupts and their answers, sleep, what nobody can run, paused queues."""
 
 from __future__ import annotations
 
@@ -47,10 +47,15 @@ def _blocked(state: ProcessState, event: e.ProcessBlocked, _plan: Process) -> Ch
     return {**set_aside(state, event, S.BLOCKED), "due_at": state.due_at, "reason": event.reason}
 
 
+def _extended(state: ProcessState, event: e.DeadlineExtended, _plan: Process) -> Changes:
+    return {} if state.deadline_at is None else {"deadline_at": state.deadline_at + event.seconds}
+
+
 RULES: Rules = {
     e.ProcessInterrupted: ((S.RUNNING,), _interrupted),
     e.ProcessProceeded: ((S.INTERRUPTED,), _proceeded),
     e.ProcessWaiting: ((S.RUNNING, S.UNDOING), _waiting),
     e.ProcessSleeping: ((S.QUEUED, S.RUNNING), _sleeping),
     e.ProcessBlocked: ((S.QUEUED, S.SLEEPING, S.UNDOING), _blocked),
+    e.DeadlineExtended: ((S.QUEUED, S.SLEEPING), _extended),
 }

@@ -78,13 +78,13 @@ WHERE p.id = new.id;
 
 -- name: insert_processes
 INSERT INTO procactors_processes (
-    pid, name, key, unique_key, key_scope, tags, priority, parent, depth, behind, status, owner, epoch,
-    due_at, expires_at, rank, call, created_at, ended_at, state
+    pid, name, key, unique_key, key_scope, tags, priority, parent, depth, behind, queue, in_group, keep_s,
+    status, owner, epoch, due_at, expires_at, rank, call, created_at, ended_at, state
 ) SELECT * FROM unnest(
     $1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::INTEGER[], $8::BIGINT[],
-    $9::INTEGER[], $10::BIGINT[], $11::TEXT[], $12::BIGINT[], $13::BIGINT[], $14::DOUBLE PRECISION[],
-    $15::DOUBLE PRECISION[], $16::DOUBLE PRECISION[], $17::TEXT[], $18::DOUBLE PRECISION[],
-    $19::DOUBLE PRECISION[], $20::TEXT[]
+    $9::INTEGER[], $10::BIGINT[], $11::TEXT[], $12::TEXT[], $13::DOUBLE PRECISION[], $14::TEXT[],
+    $15::BIGINT[], $16::BIGINT[], $17::DOUBLE PRECISION[], $18::DOUBLE PRECISION[],
+    $19::DOUBLE PRECISION[], $20::TEXT[], $21::DOUBLE PRECISION[], $22::DOUBLE PRECISION[], $23::TEXT[]
 ) RETURNING id;
 
 -- name: save_progress
@@ -112,19 +112,99 @@ SELECT 1 FROM procactors_release_those_behind($3::BIGINT[], $1::DOUBLE PRECISION
 -- name: behind
 SELECT behind FROM procactors_processes WHERE id = $1::BIGINT;
 
--- name: is_due
-SELECT 1 FROM procactors_processes
-WHERE due_at <= $1::DOUBLE PRECISION AND (call IS NULL OR call <> ALL ($2::TEXT[])) LIMIT 1;
+-- name: due
+-- Nobody else writes meanwhile: whoever claims holds the lock of all writers.
+SELECT id, rank FROM procactors_processes
+WHERE due_at <= $1::DOUBLE PRECISION AND queue IS NULL AND (call IS NULL OR call <> ALL ($2::TEXT[]))
+  AND name <> ALL ($3::TEXT[]) AND ($4::INTEGER = 0 OR parent IS NOT NULL)
+ORDER BY rank, id LIMIT $5::BIGINT;
+
+-- name: due_in_queue
+SELECT id, rank, in_group FROM procactors_processes
+WHERE due_at <= $1::DOUBLE PRECISION AND queue = $2::TEXT AND (call IS NULL OR call <> ALL ($3::TEXT[]))
+  AND ($4::INTEGER = 0 OR parent IS NOT NULL)
+  AND (in_group IS NULL OR in_group <> ALL ($5::TEXT[])) AND id <> ALL ($6::BIGINT[])
+ORDER BY rank, id LIMIT $7::BIGINT;
+
+-- name: gates
+SELECT name, max_running, max_per_group, rate_starts, rate_s, paused_at FROM procactors_queues q
+WHERE paused_at IS NOT NULL OR EXISTS (
+    SELECT 1 FROM procactors_processes p WHERE p.queue = q.name AND p.due_at <= $1::DOUBLE PRECISION);
+
+-- name: gate_of
+SELECT q.name, q.max_running, q.max_per_group, q.rate_starts, q.rate_s, q.paused_at, p.in_group
+FROM procactors_processes p JOIN procactors_queues q ON q.name = p.queue WHERE p.id = $1::BIGINT;
+
+-- name: busy
+SELECT in_group, count(*) FROM procactors_processes
+WHERE queue = $1::TEXT AND owner IS NOT NULL AND (status <> 'waiting' OR place >= $2::INTEGER)
+GROUP BY in_group;
+
+-- name: starts_since
+SELECT count(*) FROM procactors_starts WHERE queue = $1::TEXT AND at > $2::DOUBLE PRECISION;
+
+-- name: start_before
+SELECT at FROM procactors_starts WHERE queue = $1::TEXT ORDER BY at DESC LIMIT 1 OFFSET $2::BIGINT;
+
+-- name: note_starts
+INSERT INTO procactors_starts (queue, at) SELECT * FROM unnest($1::TEXT[], $2::DOUBLE PRECISION[]);
+
+-- name: forget_starts
+DELETE FROM procactors_starts WHERE queue = $1::TEXT AND at <= $2::DOUBLE PRECISION;
+
+-- name: note_limits
+INSERT INTO procactors_queues AS q (name, max_running, max_per_group, rate_starts, rate_s)
+VALUES ($1::TEXT, $2::INTEGER, $3::INTEGER, $4::INTEGER, $5::DOUBLE PRECISION)
+ON CONFLICT (name) DO UPDATE SET max_running = excluded.max_running, max_per_group = excluded.max_per_group,
+    rate_starts = excluded.rate_starts, rate_s = excluded.rate_s
+WHERE (q.max_running, q.max_per_group, q.rate_starts, q.rate_s) IS DISTINCT FROM
+    (excluded.max_running, excluded.max_per_group, excluded.rate_starts, excluded.rate_s);
+
+-- name: set_place
+UPDATE procactors_processes SET place = $1::INTEGER WHERE id = $2::BIGINT;
+
+-- name: queues
+SELECT name, max_running, max_per_group, rate_starts, rate_s, paused_at FROM procactors_queues ORDER BY name;
+
+-- name: count_alive
+SELECT name, status, count(*) FROM procactors_processes WHERE ended_at IS NULL GROUP BY name, status;
+
+-- name: count_owned
+SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND ($1::TEXT IS NULL OR name = $1::TEXT);
+
+-- name: pauses
+SELECT name, paused_at FROM procactors_queues WHERE paused_at IS NOT NULL;
+
+-- name: pause
+INSERT INTO procactors_queues AS q (name, paused_at) VALUES ($1::TEXT, $2::DOUBLE PRECISION)
+ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(q.paused_at, excluded.paused_at);
+
+-- name: resume
+UPDATE procactors_queues SET paused_at = NULL WHERE name = $1::TEXT;
+
+-- name: counting
+SELECT p.id, p.name, p.parent IS NOT NULL, (
+    SELECT e.body::json ->> 'at' FROM procactors_events e
+    WHERE e.process = p.id ORDER BY e.seq DESC LIMIT 1)
+FROM procactors_processes p
+WHERE p.expires_at IS NOT NULL AND p.status IN ('queued', 'sleeping')
+  AND (p.name = $1::TEXT OR ($1::TEXT = '' AND p.parent IS NULL));
 
 -- name: expired
-SELECT id FROM procactors_processes WHERE expires_at <= $1::DOUBLE PRECISION
-ORDER BY expires_at LIMIT $2::BIGINT FOR UPDATE SKIP LOCKED;
+SELECT id FROM procactors_processes p WHERE expires_at <= $1::DOUBLE PRECISION
+      AND (status = 'interrupted' OR NOT EXISTS (
+          SELECT 1 FROM procactors_queues q WHERE q.paused_at IS NOT NULL
+          AND (q.name = p.name OR (q.name = '' AND p.parent IS NULL))))
+ORDER BY expires_at LIMIT $2::BIGINT FOR UPDATE OF p SKIP LOCKED;
 
 -- name: next_moments
 SELECT
     (SELECT min(due_at) FROM procactors_processes WHERE due_at > $1::DOUBLE PRECISION),
-    (SELECT min(expires_at) FROM procactors_processes WHERE expires_at IS NOT NULL),
-    (SELECT min(ended_at) FROM procactors_processes WHERE ended_at IS NOT NULL);
+    (SELECT expires_at FROM procactors_processes p WHERE expires_at IS NOT NULL
+      AND (status = 'interrupted' OR NOT EXISTS (
+          SELECT 1 FROM procactors_queues q WHERE q.paused_at IS NOT NULL
+          AND (q.name = p.name OR (q.name = '' AND p.parent IS NULL))))
+    ORDER BY expires_at LIMIT 1);
 
 -- name: stranded
 SELECT id FROM procactors_processes
@@ -162,7 +242,7 @@ WHERE p.pid = $1::TEXT;
 -- The free processes that may be taken up, best first, passing over steps that can't be resolved.
 WHERE p.id IN (
     SELECT id FROM procactors_processes
-    WHERE due_at <= $1::DOUBLE PRECISION AND (call IS NULL OR call <> ALL ($2::TEXT[]))
+    WHERE due_at <= $1::DOUBLE PRECISION AND queue IS NULL AND (call IS NULL OR call <> ALL ($2::TEXT[]))
     ORDER BY rank, id LIMIT $3::BIGINT FOR UPDATE SKIP LOCKED
 ) ORDER BY p.rank, p.id;
 
@@ -203,8 +283,34 @@ SELECT greatest(
 SELECT coalesce((SELECT value FROM procactors_marks WHERE name = 'position_gone'), 0);
 
 -- name: ended_before
-SELECT id FROM procactors_processes WHERE ended_at <= $1::DOUBLE PRECISION
-ORDER BY ended_at LIMIT $2::BIGINT FOR UPDATE SKIP LOCKED;
+SELECT id FROM (
+    (
+        SELECT p.id FROM procactors_processes p
+        WHERE p.ended_at <= $1::DOUBLE PRECISION AND p.keep_s IS NULL AND p.parent IS NULL
+          AND NOT EXISTS (
+              SELECT 1 FROM procactors_processes c
+              WHERE c.parent = p.id AND c.parent IS NOT NULL AND c.ended_at IS NULL)
+        ORDER BY p.ended_at LIMIT $3::BIGINT
+    ) UNION ALL (
+        SELECT p.id FROM procactors_processes p
+        WHERE p.ended_at IS NOT NULL AND p.keep_s IS NOT NULL AND p.ended_at + p.keep_s <= $2::DOUBLE PRECISION
+          AND p.parent IS NULL
+          AND NOT EXISTS (
+              SELECT 1 FROM procactors_processes c
+              WHERE c.parent = p.id AND c.parent IS NOT NULL AND c.ended_at IS NULL)
+        LIMIT $3::BIGINT
+    )
+) found LIMIT $3::BIGINT;
+
+-- name: next_purge
+SELECT
+    (SELECT min(ended_at) FROM procactors_processes
+        WHERE ended_at IS NOT NULL AND keep_s IS NULL AND parent IS NULL),
+    (SELECT min(ended_at + keep_s) FROM procactors_processes
+        WHERE ended_at IS NOT NULL AND keep_s IS NOT NULL AND parent IS NULL);
+
+-- name: give_up_children
+UPDATE procactors_processes SET parent = NULL, keep_s = 0 WHERE parent = ANY ($1::BIGINT[]);
 
 -- name: note_position_gone
 INSERT INTO procactors_marks (name, value)
@@ -253,3 +359,16 @@ SELECT c.pid FROM procactors_processes c JOIN procactors_processes p ON p.id = c
 WHERE c.parent IS NOT NULL AND c.ended_at IS NULL AND p.ended_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM procactors_commands m WHERE m.process = c.id AND m.kind = 'cancel')
 LIMIT $1::BIGINT;
+
+-- name: plugin
+SELECT last_run, began_at, runner, runner IN (SELECT id FROM procactors_managers)
+FROM procactors_plugins WHERE key = $1::TEXT;
+
+-- name: begin_plugin
+INSERT INTO procactors_plugins (key, began_at, runner)
+VALUES ($1::TEXT, $2::DOUBLE PRECISION, $3::BIGINT)
+ON CONFLICT (key) DO UPDATE SET began_at = excluded.began_at, runner = excluded.runner;
+
+-- name: end_plugin
+UPDATE procactors_plugins SET last_run = began_at, began_at = NULL, runner = NULL
+WHERE key = $1::TEXT AND runner = $2::BIGINT;

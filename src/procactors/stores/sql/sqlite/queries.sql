@@ -51,9 +51,9 @@ FROM new WHERE procactors_processes.id = new.id;
 
 -- name: insert_processes
 INSERT INTO procactors_processes (
-    pid, name, key, unique_key, key_scope, tags, priority, parent, depth, behind, status, owner, epoch,
-    due_at, expires_at, rank, call, created_at, ended_at, state
-) VALUES ROWS(?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT));
+    pid, name, key, unique_key, key_scope, tags, priority, parent, depth, behind, queue, in_group, keep_s,
+    status, owner, epoch, due_at, expires_at, rank, call, created_at, ended_at, state
+) VALUES ROWS(?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT));
 
 -- name: save_progress
 UPDATE procactors_processes SET progress = CAST(? AS TEXT)
@@ -86,21 +86,110 @@ WHERE behind IN (SELECT value FROM json_each(?3)) RETURNING id;
 -- The process whose end this one waits for.
 SELECT behind FROM procactors_processes WHERE id = ?;
 
--- name: is_due
--- Whether there are any of those.
-SELECT 1 FROM procactors_processes
-WHERE due_at <= ? AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?))) LIMIT 1;
+-- name: due
+-- The free processes without limits that may be taken up, best first: passing over steps that can't be resolved,
+-- names that are paused, and (?4) all but children.
+SELECT id, rank FROM procactors_processes p
+WHERE due_at <= ?1 AND queue IS NULL AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?2)))
+  AND name NOT IN (SELECT value FROM json_each(?3)) AND (?4 = 0 OR parent IS NOT NULL)
+ORDER BY rank, id LIMIT ?5;
+
+-- name: due_in_queue
+-- The same of one queue with limits, passing over groups that are full, and what is taken already.
+SELECT id, rank, in_group FROM procactors_processes p
+WHERE due_at <= ?1 AND queue = ?2 AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?3)))
+  AND (?4 = 0 OR parent IS NOT NULL)
+  AND (in_group IS NULL OR in_group NOT IN (SELECT value FROM json_each(?5)))
+  AND id NOT IN (SELECT value FROM json_each(?6))
+ORDER BY rank, id LIMIT ?7;
+
+-- name: gates
+-- Queues that are paused, or that have limits and something that is due.
+SELECT name, max_running, max_per_group, rate_starts, rate_s, paused_at FROM procactors_queues q
+WHERE paused_at IS NOT NULL OR EXISTS (
+    SELECT 1 FROM procactors_processes p WHERE p.queue = q.name AND p.due_at <= ?);
+
+-- name: gate_of
+-- The limits that a process is under, and its group.
+SELECT q.name, q.max_running, q.max_per_group, q.rate_starts, q.rate_s, q.paused_at, p.in_group
+FROM procactors_processes p JOIN procactors_queues q ON q.name = p.queue WHERE p.id = ?;
+
+-- name: busy
+-- How many of a queue run, by group; who waits for children counts if it has, or only wants, its place back.
+SELECT in_group, count(*) FROM procactors_processes
+WHERE queue = ? AND owner IS NOT NULL AND (status <> 'waiting' OR place >= ?) GROUP BY in_group;
+
+-- name: starts_since
+SELECT count(*) FROM procactors_starts WHERE queue = ? AND at > ?;
+
+-- name: start_before
+-- When the process began that has so many after it.
+SELECT at FROM procactors_starts WHERE queue = ? ORDER BY at DESC LIMIT 1 OFFSET ?;
+
+-- name: note_starts
+INSERT INTO procactors_starts (queue, at) VALUES ROWS(?, ?);
+
+-- name: forget_starts
+DELETE FROM procactors_starts WHERE queue = ? AND at <= ?;
+
+-- name: note_limits
+-- The limits of who is started last hold for all of a name.
+INSERT INTO procactors_queues (name, max_running, max_per_group, rate_starts, rate_s)
+SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (
+    SELECT 1 FROM procactors_queues WHERE name = ?1 AND max_running IS ?2 AND max_per_group IS ?3
+    AND rate_starts IS ?4 AND rate_s IS ?5)
+ON CONFLICT (name) DO UPDATE SET max_running = excluded.max_running, max_per_group = excluded.max_per_group,
+    rate_starts = excluded.rate_starts, rate_s = excluded.rate_s;
+
+-- name: set_place
+UPDATE procactors_processes SET place = ? WHERE id = ?;
+
+-- name: queues
+SELECT name, max_running, max_per_group, rate_starts, rate_s, paused_at FROM procactors_queues ORDER BY name;
+
+-- name: count_alive
+SELECT name, status, count(*) FROM procactors_processes WHERE ended_at IS NULL GROUP BY name, status;
+
+-- name: count_owned
+-- How many processes of a name (NULL: of all) some manager runs.
+SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND (?1 IS NULL OR name = ?1);
+
+-- name: pauses
+SELECT name, paused_at FROM procactors_queues WHERE paused_at IS NOT NULL;
+
+-- name: pause
+INSERT INTO procactors_queues (name, paused_at) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(paused_at, excluded.paused_at);
+
+-- name: resume
+UPDATE procactors_queues SET paused_at = NULL WHERE name = ?;
+
+-- name: counting
+-- Free processes of a paused queue whose time counts, and when each became what it is.
+SELECT p.id, p.name, p.parent IS NOT NULL, (
+    SELECT json_extract(e.body, '$.at') FROM procactors_events e
+    WHERE e.process = p.id ORDER BY e.seq DESC LIMIT 1)
+FROM procactors_processes p
+WHERE p.expires_at IS NOT NULL AND p.status IN ('queued', 'sleeping')
+  AND (p.name = ?1 OR (?1 = '' AND p.parent IS NULL));
 
 -- name: expired
--- The free processes whose time is over.
-SELECT id FROM procactors_processes WHERE expires_at <= ? ORDER BY expires_at LIMIT ?;
+-- The free processes whose time is over, and does not stand still as their queue is paused.
+SELECT id FROM procactors_processes p WHERE expires_at <= ?
+      AND (status = 'interrupted' OR NOT EXISTS (
+          SELECT 1 FROM procactors_queues q WHERE q.paused_at IS NOT NULL
+          AND (q.name = p.name OR (q.name = '' AND p.parent IS NULL))))
+ORDER BY expires_at LIMIT ?;
 
 -- name: next_moments
--- When something becomes due, when something expires, and when the oldest of the ended ended.
+-- When something becomes due, and when something expires.
 SELECT
     (SELECT min(due_at) FROM procactors_processes WHERE due_at > ?),
-    (SELECT min(expires_at) FROM procactors_processes WHERE expires_at IS NOT NULL),
-    (SELECT min(ended_at) FROM procactors_processes WHERE ended_at IS NOT NULL);
+    (SELECT expires_at FROM procactors_processes p WHERE expires_at IS NOT NULL
+      AND (status = 'interrupted' OR NOT EXISTS (
+          SELECT 1 FROM procactors_queues q WHERE q.paused_at IS NOT NULL
+          AND (q.name = p.name OR (q.name = '' AND p.parent IS NULL))))
+    ORDER BY expires_at LIMIT 1);
 
 -- name: stranded
 -- Processes that have been due for long, and whose next step is among those that can't be resolved here.
@@ -136,10 +225,10 @@ WHERE p.id IN (SELECT value FROM json_each(?));
 WHERE p.pid = ?;
 
 -- name: records_due (ends records)
--- The free processes that may be taken up, best first, passing over steps that can't be resolved.
+-- The free processes that may be taken up when no gate holds any back, best first.
 WHERE p.id IN (
     SELECT id FROM procactors_processes
-    WHERE due_at <= ? AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
+    WHERE due_at <= ? AND queue IS NULL AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
     ORDER BY rank, id LIMIT ?
 ) ORDER BY p.rank, p.id;
 
@@ -181,7 +270,38 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'procactors_events
 SELECT coalesce((SELECT value FROM procactors_marks WHERE name = 'position_gone'), 0);
 
 -- name: ended_before
-SELECT id FROM procactors_processes WHERE ended_at <= ? ORDER BY ended_at LIMIT ?;
+-- Those that ended then and have no time of their own, and those whose own time is over. Children go after
+-- their parent, which may still look for them; and it waits until they have ended.
+SELECT id FROM (
+    SELECT id FROM (
+        SELECT p.id FROM procactors_processes p
+        WHERE p.ended_at <= ?1 AND p.keep_s IS NULL AND p.parent IS NULL
+          AND NOT EXISTS (
+              SELECT 1 FROM procactors_processes c
+              WHERE c.parent = p.id AND c.parent IS NOT NULL AND c.ended_at IS NULL)
+        ORDER BY p.ended_at LIMIT ?3)
+    UNION ALL SELECT id FROM (
+        SELECT p.id FROM procactors_processes p
+        WHERE p.ended_at IS NOT NULL AND p.keep_s IS NOT NULL AND p.ended_at + p.keep_s <= ?2
+          AND p.parent IS NULL
+          AND NOT EXISTS (
+              SELECT 1 FROM procactors_processes c
+              WHERE c.parent = p.id AND c.parent IS NOT NULL AND c.ended_at IS NULL)
+        LIMIT ?3)
+) LIMIT ?3;
+
+-- name: next_purge
+-- When the oldest ended of those without a time of their own, and when the first of the others has been kept.
+SELECT
+    (SELECT min(ended_at) FROM procactors_processes
+        WHERE ended_at IS NOT NULL AND keep_s IS NULL AND parent IS NULL),
+    (SELECT min(ended_at + keep_s) FROM procactors_processes
+        WHERE ended_at IS NOT NULL AND keep_s IS NOT NULL AND parent IS NULL);
+
+-- name: give_up_children
+-- What such processes have started goes next.
+UPDATE procactors_processes SET parent = NULL, keep_s = 0
+WHERE parent IN (SELECT value FROM json_each(?));
 
 -- name: note_position_gone
 INSERT INTO procactors_marks (name, value)
@@ -227,3 +347,14 @@ SELECT c.pid FROM procactors_processes c JOIN procactors_processes p ON p.id = c
 WHERE c.parent IS NOT NULL AND c.ended_at IS NULL AND p.ended_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM procactors_commands m WHERE m.process = c.id AND m.kind = 'cancel')
 LIMIT ?;
+
+-- name: plugin
+SELECT last_run, began_at, runner, runner IN (SELECT id FROM procactors_managers)
+FROM procactors_plugins WHERE key = ?;
+
+-- name: begin_plugin
+INSERT INTO procactors_plugins (key, began_at, runner) VALUES (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET began_at = excluded.began_at, runner = excluded.runner;
+
+-- name: end_plugin
+UPDATE procactors_plugins SET last_run = began_at, began_at = NULL, runner = NULL WHERE key = ? AND runner = ?;

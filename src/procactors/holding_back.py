@@ -1,0 +1,80 @@
+"""The part of the manager that holds queues back: pause, resume, drain, and how they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from procactors.engine import queues
+
+if TYPE_CHECKING:
+    from procactors.engine.room import Room
+    from procactors.model.info import QueueInfo
+
+
+class HoldingBack:
+    """What can be done about all processes of a name at once. Base of `ProcessManager`.
+
+    All of it is kept in the store: it works from a client and from any OS process, holds for all managers,
+    and outlives them.
+    """
+
+    def _open_room(self) -> Room:
+        raise NotImplementedError
+
+    async def pause(self, name: str | None = None) -> None:
+        """Let no process of a name begin to run from now on, on any manager; `resume` ends that.
+
+        What runs goes on. What comes back from a retry, a sleep, an interrupt or a crash waits like what is
+        queued, and its time stands still. Processes can be started and controlled as ever.
+
+        Args:
+            name: Name of the definition. None: all processes; then those under way may still start children,
+                so that they come to their end.
+
+        Raises:
+            InvalidDefinitionError: No process can have this name.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
+
+        Cancellation: safe; it was paused, or it was not.
+        """
+        await queues.pause(self._open_room(), name)
+
+    async def resume(self, name: str | None = None) -> None:
+        """Let the processes of a name run again; does nothing if they are not paused.
+
+        Args:
+            name: As for `pause`. A pause of all processes and that of a name are two; both have to end.
+
+        Raises:
+            InvalidDefinitionError: No process can have this name.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
+
+        Cancellation: safe; it was resumed, or it was not.
+        """
+        await queues.resume(self._open_room(), name)
+
+    async def drain(self, timeout: float | None = None, *, name: str | None = None) -> None:
+        """Pause, and wait until no manager runs anything: before a deploy, or a move of the store.
+
+        It stays paused, also when it is not empty in time: `resume` ends that. A process that waits for a
+        child runs.
+
+        Args:
+            timeout: Seconds to wait at most; None: as long as it takes.
+            name: As for `pause`.
+
+        Raises:
+            TimeoutError: Something still runs; nothing was cancelled.
+            InvalidDefinitionError: No process can have this name.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
+
+        Cancellation: safe; it may be paused then.
+        """
+        await queues.drain(self._open_room(), timeout, name)
+
+    async def queues(self) -> list[QueueInfo]:
+        """Return how the processes of each name stand: how many, whether they are paused, their limits.
+
+        The first one, without a name, is of all of them together. Cancellation: safe.
+        """
+        return await self._open_room().store.queues()
