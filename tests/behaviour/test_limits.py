@@ -60,6 +60,9 @@ async def results_of(m, handles):
     return [await m.result(handle.pid) for handle in handles]
 
 
+PATIENT = ManagerOptions(lease_s=1000)
+"""Virtual time may run ahead of the threads that renew leases."""
+
 ONE = Process("one", [enters], max_running=1)
 TWO = Process("two", [enters], max_running=2)
 FREE = Process("free", [enters])
@@ -74,8 +77,9 @@ async def test_no_more_of_a_definition_run_than_it_allows_and_they_keep_their_or
 
 
 async def test_two_managers_do_not_exceed_a_limit_together(world, ward, services):
-    async with world.manager(services=services) as one, world.manager(services=services) as two:
-        handles = [await m.start(TWO, {"n": n}) for n in range(6) for m in (one, two)]
+    more = {"services": services, "options": PATIENT}
+    async with world.manager(**more) as one, world.manager(**more) as two:
+        handles = [await m.start(TWO, {"n": n, "s": 0.2}) for n in range(6) for m in (one, two)]
         await results_of(one, handles)
         assert ward.most["all"] == 2
 
@@ -112,7 +116,8 @@ async def test_who_has_no_group_is_in_none(world, ward, services):
 
 async def test_a_rate_holds_over_any_stretch_of_its_length(world, ward, services):
     plan = Process("rated", [enters], rate=(3, 1))
-    async with world.manager(services=services) as one, world.manager(services=services) as two:
+    more = {"services": services, "options": PATIENT}
+    async with world.manager(**more) as one, world.manager(**more) as two:
         handles = [await m.start(plan, {"n": n, "s": 0.1}) for n in range(5) for m in (one, two)]
         await results_of(one, handles)
         times = sorted(ward.times)

@@ -14,13 +14,14 @@ import msgspec
 import typer
 
 from procactors._clock import SystemClock
-from procactors.cli import listing
+from procactors.cli import listing, queues
 from procactors.cli.arguments import json_given, pid_given, statuses_given, store_url
 from procactors.cli.console import note, stdout, write_result
 from procactors.cli.demo.command import Demo
 from procactors.cli.demo.places import places
 from procactors.cli.details import details
 from procactors.cli.failure import FAILED, FINISHED, BadInputError, CommandError, failures_as_lines
+from procactors.cli.parameters import URL_VARIABLE, AsJson, Data, Db, Pid, StepName
 from procactors.cli.run import Foreground, Order
 from procactors.cli.store import note_if_nobody_runs, on_store, others_on
 from procactors.cli.target import definition
@@ -33,8 +34,6 @@ from procactors.stores import this_process
 if TYPE_CHECKING:
     from procactors.manager import ProcessManager
 
-_URL_VARIABLE = "PROCACTORS_URL"
-
 app = typer.Typer(
     name="procactors",
     no_args_is_help=True,
@@ -43,23 +42,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Db = Annotated[
-    str,
-    typer.Option(
-        "--db",
-        envvar=_URL_VARIABLE,
-        show_envvar=False,
-        metavar="URL",
-        help=f"The store: sqlite:///file.db; default: ${_URL_VARIABLE}",
-    ),
-]
-Pid = Annotated[str, typer.Argument(metavar="PID", help="The process; 8 digits or more are enough")]
-StepName = Annotated[str, typer.Argument(metavar="STEP", help="The name of one of its steps")]
-Data = Annotated[
-    str | None, typer.Option("--data", metavar="JSON", help="JSON, or @file, or - for standard input")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it
@@ -90,10 +72,10 @@ def demo(
         str,
         typer.Option(
             "--db",
-            envvar=_URL_VARIABLE,
+            envvar=URL_VARIABLE,
             show_envvar=False,
             metavar="URL",
-            help=f"The store; default: ${_URL_VARIABLE}, else a file among the results",
+            help=f"The store; default: ${URL_VARIABLE}, else a file among the results",
         ),
     ] = "",
 ) -> None:
@@ -326,6 +308,10 @@ def managers(as_json: AsJson = False, db: Db = "") -> None:
         note("no managers on this store")
 
 
+for command in (queues.pause, queues.resume, queues.drain, queues.queues):
+    app.command()(command)
+
+
 def _db_to_copy(db: str) -> str:
     """Return what a command line to copy has to give as --db; "" if the environment says it."""
-    return "" if os.environ.get(_URL_VARIABLE) == db else db
+    return "" if os.environ.get(URL_VARIABLE) == db else db

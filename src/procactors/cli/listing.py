@@ -13,10 +13,10 @@ from procactors.model.status import ProcessStatus, StepStatus
 from procactors.stores import is_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from procactors.model.info import ProcessInfo
+    from procactors.model.info import ProcessInfo, QueueInfo
     from procactors.stores import Identity, Member
 
 
@@ -89,6 +89,44 @@ def counts(counted: Mapping[ProcessStatus, int]) -> Table:
         if number := counted.get(status, 0):
             table.add_row(status_style.word(status), f"{number:,}")
     return table
+
+
+def queues(infos: Sequence[QueueInfo]) -> Table:
+    """Return a table of the queues of a store, all of them together in the last row.
+
+    Args:
+        infos: As `ProcessManager.queues` gives them.
+    """
+    table = _table()
+    titles = ("NAME", "RUNNING", "QUEUED", "OTHER", "LIMITS", "STATE")
+    for title in titles:
+        table.add_column(title, no_wrap=True, justify="right" if title in titles[1:4] else "left")
+    total, *named = infos
+    for info in [*named, total]:
+        running, queued = (
+            info.counts.get(status, 0) for status in (ProcessStatus.RUNNING, ProcessStatus.QUEUED)
+        )
+        table.add_row(
+            Text("all", "dim") if info.name is None else Text(clean(info.name)),
+            f"{running:,}",
+            f"{queued:,}",
+            f"{sum(info.counts.values()) - running - queued:,}",
+            _limits(info),
+            Text("paused", "yellow") if info.is_paused else Text("open", "green"),
+        )
+    return table
+
+
+def _limits(info: QueueInfo) -> str:
+    """Return limits in few words: "2 at once, 1 per group, 10 in 60 s"."""
+    words = []
+    if info.max_running is not None:
+        words.append(f"{info.max_running:,} at once")
+    if info.max_per_group is not None:
+        words.append(f"{info.max_per_group:,} per group")
+    if info.rate is not None:
+        words.append(f"{info.rate[0]:,} in {duration(info.rate[1])}")
+    return ", ".join(words)
 
 
 def _table() -> Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from procactors.model.limits import Limits
-from procactors.model.status import ProcessStatus
+from procactors.model.state import is_owned
 from procactors.stores._talk import Many, One
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def note_starts(taken: Sequence[tuple[b.Record, b.Decision]], now: float) -> Tal
     begun = [
         (record.name, record.plan.limits.rate[1])
         for record, decision in taken
-        if decision.state.status is ProcessStatus.RUNNING and record.plan.limits and record.plan.limits.rate
+        if is_owned(decision.state) and record.plan.limits and record.plan.limits.rate
     ]
     for name, seconds in dict(begun).items():
         yield One("forget_starts", (name, now - seconds))

@@ -102,6 +102,10 @@ def test_wrong_usage_is_exit_code_two(call, words):
         "fork",
         "counts",
         "managers",
+        "pause",
+        "resume",
+        "drain",
+        "queues",
     ],
 )
 def test_every_command_takes_a_store_and_fits_eighty_columns(call, command):
@@ -243,3 +247,17 @@ def test_nobody_but_this_command_is_on_the_store(call):
     done = call("managers")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no managers on this store\n")
     assert json.loads(call("managers", "--json").stdout) == []
+
+
+def test_a_queue_is_paused_resumed_and_drained(call):
+    queued(call)
+    name = json.loads(call("list", "--json").stdout)[0]["name"]
+    assert call("pause", name).exit_code == 0
+    total, queue = json.loads(call("queues", "--json").stdout)
+    assert (total["name"], total["is_paused"], queue["name"], queue["is_paused"]) == (None, False, name, True)
+    assert "paused" in call("queues").stdout
+    assert call("resume", name).exit_code == 0
+    assert not json.loads(call("queues", "--json").stdout)[1]["is_paused"]
+    assert "nothing runs" in call("drain", "--timeout", "5").stderr
+    assert json.loads(call("queues", "--json").stdout)[0]["is_paused"]
+    assert call("resume").exit_code == 0

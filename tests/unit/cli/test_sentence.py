@@ -20,6 +20,7 @@ REQUIRED = {
     "definition": PLAIN.to_spec(),
     "data_seq": 1,
     "origin": "shop.py",
+    "seconds": 60,
 }
 
 

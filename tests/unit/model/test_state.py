@@ -213,6 +213,16 @@ def test_skipped_step_leaves_the_data_as_it_was():
     assert (state.index, state.skipped, state.data_seq, state.status) == (1, (0,), 1, S.QUEUED)
 
 
+def test_time_in_a_paused_queue_is_added_to_the_deadline_while_it_counts():
+    sleeping = (
+        *running(),
+        e.StepFailed(at=at(1), step="first", attempt=1, error=ERROR),
+        e.StepRetryScheduled(at=at(1), step="first", attempt=2, due_at=at(11)),
+    )
+    assert folded(*sleeping, e.DeadlineExtended(at=at(50), seconds=40)).deadline_at == START + 140
+    assert folded(queued(), e.DeadlineExtended(at=at(50), seconds=40)).deadline_at is None
+
+
 def test_rewound_process_goes_back_to_a_step_and_its_input():
     state = folded(
         *running(),
@@ -303,6 +313,7 @@ KINDS = {
     e.ProcessSleeping: {"due_at"},
     e.ProcessResumed: {},
     e.ProcessBlocked: {"step"},
+    e.DeadlineExtended: {"seconds"},
     e.ProcessCancelRequested: {},
     e.ProcessRetried: {"step"},
     e.ProcessFinished: {},
@@ -318,6 +329,7 @@ KINDS = {
 
 def made(kind, moment: float, step: str, attempt: int):
     values = {"step": step, "attempt": attempt, "error": ERROR, "due_at": at(moment + 5), "end": "failed"}
+    values["seconds"] = 5
     return kind(at=at(moment), **{name: values[name] for name in KINDS[kind]})
 
 

@@ -11,6 +11,7 @@ from procactors.testing.store_contract._free import FreeTests
 from procactors.testing.store_contract._members import MemberTests
 from procactors.testing.store_contract._new import NewTests
 from procactors.testing.store_contract._owned import OwnedTests
+from procactors.testing.store_contract._queues import QueueTests
 from procactors.testing.store_contract._reading import ReadingTests
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.anyio
-class StoreContract(NewTests, OwnedTests, FreeTests, ReadingTests, MemberTests):
+class StoreContract(NewTests, OwnedTests, FreeTests, QueueTests, ReadingTests, MemberTests):
     """The guarantees of `Store`, method by method, and of each operation. Give it a fixture `new_store`."""
 
     @pytest.fixture
