@@ -21,6 +21,7 @@ REQUIRED = {
     "data_seq": 1,
     "origin": "shop.py",
     "seconds": 60,
+    "end": "failed",
 }
 
 
