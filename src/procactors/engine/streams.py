@@ -8,6 +8,7 @@ subscriber has a bounded buffer; one that falls behind is marked, and reads on f
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from procactors.actors import Actor, Exit, Lane, Overflow
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _MOST_ALIVE = 100_000
+
+
+_position_of = attrgetter("position")
 
 
 class StreamsActor(Actor[Any]):
@@ -114,7 +118,7 @@ class StreamsActor(Actor[Any]):
         if not self._has_followers:
             self._position = max([self._position, *(one.position + len(one.events) - 1 for one in written)])
             return
-        for one in written:
+        for one in sorted(written, key=_position_of):
             if one.position > self._position + 1:
                 await self._catch_up()
             self._hand_over(one)
