@@ -10,7 +10,7 @@ import pytest
 
 from procactors import ProcessManager
 from tests.crash.victim import running
-from tests.fleet.slow_driver import PROCESS, STEPS
+from tests.fleet.gated_driver import PROCESS, STEPS
 
 PROCESSES, PATIENCE_S = 5, 60
 
@@ -23,30 +23,29 @@ def url(request, tmp_path):
 
 
 @pytest.mark.slow
-async def test_nothing_of_a_zombie_lands_and_it_goes_on_as_a_healthy_manager(url):
-    async with (
-        ProcessManager(url, run=False) as client,
-        running("tests.fleet.slow_driver", url, "zombie") as zombie,
-    ):
+async def test_nothing_of_a_zombie_lands_and_it_goes_on_as_a_healthy_manager(url, tmp_path):
+    gate, driver = tmp_path / "gate", "tests.fleet.gated_driver"
+    async with ProcessManager(url, run=False) as client, running(driver, url, "zombie", gate) as zombie:
         await zombie.wrote("open")
         handles = [await client.start(PROCESS, {"n": 0}) for _ in range(PROCESSES)]
-        await zombie.wrote("begin", times=PROCESSES + 1)
-        async with running("tests.fleet.slow_driver", url, "heir") as heir:
+        await zombie.wrote("begin", times=PROCESSES)
+        async with running(driver, url, "heir", gate) as heir:
             await heir.wrote("open")
             zombie.process.send_signal(signal.SIGSTOP)
             await heir.wrote("begin", times=PROCESSES)
+            gate.touch()
             zombie.process.send_signal(signal.SIGCONT)
             with anyio.fail_after(PATIENCE_S):
                 for handle in handles:
                     assert await handle.result() == {"n": STEPS}
+            await zombie.wrote("end", times=PROCESSES)
             await check_histories(client, handles)
             assert await heir.kill(signal.SIGTERM) == 0, heir.log
-        assert "was taken for dead" in zombie.log
-        begun = len(zombie.noted("begin"))
         with anyio.fail_after(PATIENCE_S):
             assert await (await client.start(PROCESS, {"n": 0})).result() == {"n": STEPS}
-        assert len(zombie.noted("begin")) >= begun + STEPS - 1  # its last lines may be on their way
+        await zombie.wrote("end", times=PROCESSES + STEPS)
         assert await zombie.kill(signal.SIGTERM) == 0, zombie.log
+        assert "was taken for dead" in zombie.log
 
 
 async def check_histories(client, handles):
