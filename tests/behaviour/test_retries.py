@@ -11,6 +11,7 @@ import pytest
 from procactors import (
     Fatal,
     InvalidDefinitionError,
+    ManagerOptions,
     Process,
     ProcessFailedError,
     ProcessTimedOutError,
@@ -18,6 +19,8 @@ from procactors import (
     RetryAfter,
     Step,
 )
+from procactors.stores import open_store
+from procactors.testing import SimulatedStore, VirtualClock, manager
 from tests.behaviour.history import history, only, until
 from tests.behaviour.steps import come_later, echo, fail, fail_often, hopeless, note
 
@@ -309,3 +312,21 @@ async def test_each_step_counts_its_own_attempts(m, probe):
 def test_a_policy_that_is_none_is_refused_at_construction(wrong):
     with pytest.raises(InvalidDefinitionError):
         Retry(**wrong)
+
+
+class SlowToAnswerStore(SimulatedStore):
+    """Takes a while after each commit until it says so."""
+
+    async def commit(self, operations):
+        outcomes = await super().commit(operations)
+        await anyio.sleep(0.05)
+        return outcomes
+
+
+async def test_a_retry_that_becomes_due_while_its_manager_looks_for_due_ones_is_not_missed(probe):
+    clock = VirtualClock()
+    store = SlowToAnswerStore(open_store("memory://", clock, ManagerOptions()))
+    probe.failures = 1
+    async with manager(clock=clock, store=store, services={"probe": probe}) as m:
+        handle = await m.start(retrying(fail_often, delay=0.08))  # due after the claim, before its answer
+        await handle.result(timeout=5)

@@ -97,7 +97,7 @@ class SupervisorActor(Actor[Any]):
             "news": (self._news, self._heard),
             "settle": (self._sweeps.settle, self._settled),
             "strand": (self._sweeps.strand, self._stranded),
-            "moments": (self._sweeps.next_moments, self._set_timers),
+            "moments": (self._moments, self._set_timers),
         }
 
     async def on_start(self) -> None:
@@ -333,6 +333,9 @@ class SupervisorActor(Actor[Any]):
             self._has_company = True
             every = min(self._room.options.lease_s / 4, _LOOK_FOR_DEAD_S)
             self.set_timer("adopt", every, Errand("adopt"))
+
+    async def _moments(self) -> tuple[float | None, float | None]:
+        return await self._sweeps.next_moments(has_room=self._admission.free(len(self._running)) > 0)
 
     def _set_timers(self, moments: tuple[float | None, float | None]) -> None:
         due, expires = moments

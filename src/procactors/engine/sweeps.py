@@ -46,6 +46,7 @@ class Sweeps:
     def __init__(self, room: Room) -> None:
         """Sweep the room's store."""
         self._room = room
+        self._claimed_at = 0.0
 
     async def _sweep(
         self, selection: Any, limit: int, decision: b.Decide, take_as: int | None = None
@@ -61,6 +62,7 @@ class Sweeps:
         modules; those that are new are prepared after it.
         """
         catalog, me = self._room.catalog, self._room.name
+        self._claimed_at = self._room.store.now()
         met: list[Step] = []
 
         def take(record: b.Record, now: float) -> b.Decision | None:
@@ -142,10 +144,18 @@ class Sweeps:
         )
         await self._room.persistence.ask(Write(append), timeout=None)
 
-    async def next_moments(self) -> tuple[float | None, float | None]:
-        """Return in how many seconds something becomes due, and something expires."""
+    async def next_moments(self, *, has_room: bool) -> tuple[float | None, float | None]:
+        """Return in how many seconds something becomes due, and something expires.
+
+        What has become due since the last claim is due at once; without room for it, a claim follows anyway
+        when there is some.
+        """
         now = self._room.store.now()
+<<<<<<< HEAD
         due_at, expires_at = await self._room.store.next_moments(now)
+=======
+        due_at, expires_at, _ = await self._room.store.next_moments(self._claimed_at if has_room else now)
+>>>>>>> 2224fdc (What becomes due while a manager looks for what is due is not missed)
         return (
             None if due_at is None else max(0.0, due_at - now),
             None if expires_at is None else max(0.0, expires_at - now),
