@@ -7,7 +7,16 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from procactors.actors import ActorSystem, ChildOptions, Restart
-from procactors.deferred import CallableUpdate, DeferredScheduler, DeferredUpdates, Report, Stage, defer
+from procactors.deferred import (
+    CallableUpdate,
+    DeferredScheduler,
+    DeferredUpdates,
+    MergeableUpdate,
+    Report,
+    Stage,
+    current_updates,
+    defer,
+)
 from procactors.deferred._scheduler_actor import SchedulerActor
 from procactors.errors import ActorStoppedError, NoDeferredScopeError
 from tests.unit.deferred.samples import EnqueueableNote, MergeableNote, Note, adding, failing
@@ -304,3 +313,42 @@ async def test_scheduler_whose_actor_cannot_start_leaves_nothing_running(monkeyp
     monkeypatch.setattr(SchedulerActor, "on_start", failing(ValueError("x")))
     with pytest.raises(ValueError, match="x"):
         await DeferredScheduler().__aenter__()
+
+
+async def test_two_schedulers_in_one_system_need_two_names():
+    async with ActorSystem() as system, DeferredScheduler(system=system):
+        with pytest.raises(ValueError, match="deferred"):
+            await DeferredScheduler(system=system).__aenter__()
+        async with DeferredScheduler(system=system, name="other"):
+            pass
+
+
+async def test_scopes_that_wait_when_the_scheduler_is_cut_off_are_handed_over_too(log):
+    rescue = lambda _: log.append("rescued") or True  # noqa: E731 - it is used once
+    async with DeferredScheduler(max_running=1, drain_s=0, rescue=rescue) as scheduler:
+        for _ in range(3):
+            updates = DeferredUpdates()
+            updates.add_callable(anyio.sleep_forever)
+            scheduler.submit(updates)
+        await anyio.wait_all_tasks_blocked()
+    assert log == ["rescued"] * 3
+
+
+async def test_opportunistic_run_that_ends_by_an_error_is_logged_and_not_repeated(caplog):
+    class Unmergeable(MergeableUpdate):
+        def run(self):
+            pass
+
+        def merge(self, other):
+            raise ValueError("can't be merged")
+
+    def parent():
+        current_updates().add(Unmergeable())
+
+    updates = DeferredUpdates(opportunistic=True)
+    for _ in range(2):
+        updates.add_callable(parent)
+    async with DeferredScheduler() as scheduler:
+        scheduler.submit(updates)
+        await anyio.wait_all_tasks_blocked()
+    assert caplog.text.count("ended by an error") == 1

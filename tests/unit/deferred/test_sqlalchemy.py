@@ -235,3 +235,13 @@ async def test_session_has_one_adapter(session, engine):
 async def test_without_transaction_a_resolution_is_told_at_once(session, log):
     SQLAlchemyTransactions(session).on_resolution(log.append)
     assert log == [True]
+
+
+async def test_without_a_transaction_there_is_nothing_to_wait_for_and_nothing_to_end(engine):
+    told = []
+    async with AsyncSession(engine) as session:
+        transactions = SQLAlchemyTransactions(session)
+        transactions.on_resolution(told.append)
+        await transactions.rollback()
+        await transactions.commit()
+    assert told == [True]
