@@ -151,11 +151,8 @@ class Sweeps:
         when there is some.
         """
         now = self._room.store.now()
-<<<<<<< HEAD
-        due_at, expires_at = await self._room.store.next_moments(now)
-=======
-        due_at, expires_at, _ = await self._room.store.next_moments(self._claimed_at if has_room else now)
->>>>>>> 2224fdc (What becomes due while a manager looks for what is due is not missed)
+        since = self._claimed_at if has_room else now
+        due_at, expires_at = await self._room.store.next_moments(since)
         return (
             None if due_at is None else max(0.0, due_at - now),
             None if expires_at is None else max(0.0, expires_at - now),
