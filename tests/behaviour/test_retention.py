@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -16,6 +19,7 @@ from procactors import (
     ProcessTimedOutError,
     UnknownProcessError,
 )
+from procactors.testing import explore_crashes
 from tests.behaviour.history import until
 from tests.behaviour.steps import ask, echo, fail, forever, gated
 
@@ -145,6 +149,91 @@ async def test_a_slow_subscriber_of_a_process_that_is_deleted_meanwhile_ends(mem
                 async for event in events:
                     seen.append(event.seq)  # noqa: PERF401 - what came before the error counts too
         assert seen == list(range(1, len(seen) + 1))
+
+
+async def test_a_definition_says_how_long_its_own_are_kept(memory_world):
+    async with memory_world.manager() as m:
+        short = await m.start(Process("short", [echo], keep=60))
+        long = await m.start(Process("long", [echo], keep=3 * 86_400))
+        usual = await m.start(P)
+        for handle in (short, long, usual):
+            await handle.result()
+        await memory_world.clock.advance("15m")
+        assert {info.name for info in await m.list()} == {"long", "p"}
+        await memory_world.clock.advance("26h")
+        assert {info.name for info in await m.list()} == {"long"}
+        await memory_world.clock.advance("2d")
+        assert await m.list() == []
+
+
+async def runs_children(data, ctx):
+    await ctx.gather(*[(Process("child", [echo], keep=0), {"n": n}, str(n)) for n in range(3)])
+    if data["gate"]:
+        await gated(data, ctx)
+    return data
+
+
+async def test_children_are_kept_as_long_as_their_parent_and_go_with_it(memory_world, probe):
+    async with memory_world.manager() as m:
+        handle = await m.start(
+            Process("parent", {"g": runs_children}, timeout=None, keep=3600), {"gate": True}
+        )
+        await probe.reached["g"].wait()
+        await memory_world.clock.advance("3d")
+        assert len(await m.list(name="child")) == 3
+        probe.gates["g"].set()
+        await handle.result()
+        await memory_world.clock.advance("30m")
+        assert len(await m.list()) == 4
+        await memory_world.clock.advance("1h")
+        assert await m.list() == []
+
+
+async def test_a_crash_at_any_commit_deletes_all_in_the_end(probe):
+    """A retention that is cut short between a parent and its children goes on."""
+
+    async def scenario(m):
+        handle = await m.start(Process("parent", {"g": runs_children}, keep=0), {"gate": False}, key="k")
+        with contextlib.suppress(UnknownProcessError):
+            await handle.result()
+        await m.clock.advance("11m")
+        return len(await m.list(name="child", limit=1)) if not await m.list(name="parent") else 0
+
+    report = await explore_crashes(scenario, services={"probe": probe})
+    assert report.output == 0
+
+
+async def test_a_file_of_ours_becomes_smaller_when_much_was_deleted(file_world):
+    async with file_world.manager(options=ManagerOptions(keep_ended_s=1)) as m:
+        for _ in range(20):
+            await (await m.start(P, {"text": "x" * 100_000})).result()
+        before = pages_of(file_world)
+        await file_world.clock.advance(70)
+        assert await m.list() == []
+        assert pages_of(file_world) < before / 4
+
+
+async def test_a_file_of_the_application_is_left_as_it_is(file_world):
+    with contextlib.closing(sqlite3.connect(path_of(file_world))) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    async with file_world.manager(options=ManagerOptions(keep_ended_s=1)) as m:
+        for _ in range(20):
+            await (await m.start(P, {"text": "x" * 100_000})).result()
+        before = pages_of(file_world)
+        await file_world.clock.advance(70)
+        assert await m.list() == []
+        assert pages_of(file_world) >= before
+
+
+def path_of(world):
+    return world.url.removeprefix("sqlite:///")
+
+
+def pages_of(world):
+    """Ask in another OS process: a second SQLite library in this one would break the locks."""
+    path = path_of(world)
+    script = f"import sqlite3; print(*sqlite3.connect({path!r}).execute('PRAGMA page_count').fetchone())"
+    return int(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,11 @@ class RetentionActor(Actor[Any]):
         keep_s = self._room.options.keep_ended_s
         now = self._room.store.now()
         purge = Purge(now - keep_s, _BATCH)
-        while await self._room.persistence.ask(Write(purge), timeout=None) == _BATCH:
-            pass
-        await self._room.store.give_back_space()
+        deleted = 0
+        while batch := await self._room.persistence.ask(Write(purge), timeout=None):
+            deleted += batch
+        if deleted:
+            await self._room.store.give_back_space()
         moment = await self._room.store.next_purge(keep_s)
         delay = keep_s if moment is None else moment - now
         return min(max(_PAUSE_S, delay), _LONG_PAUSE_S)

@@ -14,6 +14,7 @@ import aiosqlite
 import anyio
 
 from procactors.errors import InvalidStoreError, StoreUnavailableError
+from procactors.stores import _vacuum
 from procactors.stores._borrowed import foreign
 from procactors.stores._changes import Changes
 from procactors.stores._errors import translated
@@ -109,8 +110,11 @@ class SqliteStore(TalkingStore):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        is_new = _vacuum.begin_file(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         migrate_sqlite(connection, self.now(), self.url)
+        if is_new:
+            _vacuum.note_own(connection)
         self._changes = Changes(connection)
 
     async def close(self) -> None:
@@ -155,6 +159,12 @@ class SqliteStore(TalkingStore):
                 return await connection.run(function)
         finally:
             self.clock.end_outside()
+
+    async def give_back_space(self) -> None:
+        """Let the file become smaller by what was deleted, in small portions, if it is all ours."""
+        if await self._on(self._reader, _vacuum.is_own):
+            while await self._on(self._writer, _vacuum.give_back):
+                pass
 
     # Others.
 

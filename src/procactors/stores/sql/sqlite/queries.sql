@@ -358,3 +358,10 @@ ON CONFLICT (key) DO UPDATE SET began_at = excluded.began_at, runner = excluded.
 
 -- name: end_plugin
 UPDATE procactors_plugins SET last_run = began_at, began_at = NULL, runner = NULL WHERE key = ? AND runner = ?;
+
+-- name: note_own_file
+-- Only of SQLite: the file was made by us, and has nothing of anybody else's.
+INSERT OR IGNORE INTO procactors_marks (name, value) VALUES ('own_file', 1);
+
+-- name: is_own_file
+SELECT 1 FROM procactors_marks WHERE name = 'own_file';
