@@ -153,6 +153,11 @@ class ProcessManager(GoingBack, HoldingBack):
         """The manager's name, as `info.owner` shows it."""
         return self._room.name
 
+    @property
+    def options(self) -> ManagerOptions:
+        """The manager's limits and timeouts."""
+        return self._room.options
+
     # Processes.
 
     async def start(  # noqa: PLR0913 - the public face, as the design has it

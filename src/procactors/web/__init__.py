@@ -1,3 +1,5 @@
 """What procactors offers to ASGI applications."""
 
 from procactors.web._middleware import DeferredMiddleware as DeferredMiddleware
+from procactors.web._process_app import allow_all as allow_all
+from procactors.web._process_app import process_app as process_app

@@ -1,0 +1,163 @@
+"""The JSON API: each endpoint asks who may, reads what is wanted, calls the manager, and says what is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from procactors._clock import SystemClock
+from procactors._ids import checked_pid
+from procactors.errors import InvalidDefinitionError
+from procactors.stores import is_gone, this_process
+from procactors.web import _body
+from procactors.web._forgery import refuse_foreign
+from procactors.web._listing import page_of, query_in
+from procactors.web._openapi import document
+from procactors.web._verbs import VERBS
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from procactors.manager import ProcessManager
+    from procactors.model.definition import Process
+    from procactors.stores import Member
+    from procactors.web._access import Access, Action
+    from procactors.web._redaction import Redaction
+
+
+class ManagerOnStore(msgspec.Struct, frozen=True):
+    """A manager or client on the store.
+
+    Attributes:
+        name: Its name, as a process's `owner` shows it.
+        kind: "manager" runs processes, "client" does not.
+        host: Its host.
+        os_pid: The number of its OS process.
+        registered_at: Since when it is there.
+        is_alive: Whether it is still there, as far as can be seen from here.
+    """
+
+    name: str
+    kind: str
+    host: str
+    os_pid: int
+    registered_at: datetime
+    is_alive: bool
+
+
+class Api:
+    """The endpoints."""
+
+    def __init__(
+        self, manager: ProcessManager, access: Access, redaction: Redaction, processes: dict[str, Process]
+    ) -> None:
+        """Serve a manager's processes, and start those of `processes`."""
+        self.manager = manager
+        self.access = access
+        self.redaction = redaction
+        self._startable = processes
+
+    # Reading.
+
+    async def processes(self, request: Request) -> Response:
+        """Return processes, the newest first; the Link header leads to the next page."""
+        query = query_in(request)
+        page = await page_of(self.manager, self.access, request, query)
+        links = (
+            {} if page.next_after is None else {"link": f'<{query.link(after=page.next_after)}>; rel="next"'}
+        )
+        found = [self.redaction.document(msgspec.to_builtins(info)) for info in page.infos]
+        return _json(found, headers=links)
+
+    async def info(self, request: Request) -> Response:
+        """Return all about a process."""
+        pid = checked_pid(request.path_params["pid"])
+        await self.access.require(request, "read", pid)
+        return await self._described(pid)
+
+    async def managers(self, request: Request) -> Response:
+        """Return the managers and clients on the store."""
+        await self.access.require(request, "read")
+        return _json(await self.members())
+
+    async def openapi(self, request: Request) -> Response:
+        """Return the description of this API."""
+        return _json(document(request.scope.get("root_path") or "/"))
+
+    # Changing.
+
+    async def start(self, request: Request) -> Response:
+        """Start a process by the name of its definition."""
+        refuse_foreign(request)
+        await self.access.require(request, "start")
+        _require_json(request)
+        wanted = _body.decoded(await self._read(request), _body.Start)
+        process = self._startable.get(wanted.name)
+        if process is None:
+            known = ", ".join(self._startable) or "none"
+            raise InvalidDefinitionError(
+                f"no process {wanted.name!r} may be started here; there are: {known}"
+            )
+        handle = await self.manager.start(process, wanted.data, key=wanted.key)
+        if not await self.access.may(request, "read", handle.pid):
+            return _json({"pid": handle.pid}, 201)
+        return await self._described(handle.pid, 201, _place(request, handle.pid))
+
+    async def act(self, request: Request) -> Response:
+        """Do something about a process, and return all about it (of a fork: about the new one)."""
+        action: Action = request.path_params["action"]
+        verb = VERBS.get(action)
+        if verb is None:
+            raise HTTPException(404)
+        refuse_foreign(request)
+        pid = checked_pid(request.path_params["pid"])
+        await self.access.require(request, action, pid)
+        _require_json(request)
+        body: Any = _body.decoded(await self._read(request), verb.body)
+        found = await verb.act(self.manager, pid, body)
+        if found == pid:
+            return await self._described(pid)
+        return await self._described(found, 201, _place(request, found))
+
+    # What they share.
+
+    async def members(self) -> list[ManagerOnStore]:
+        """Return all who are registered on the store, but for clients that are gone. Cancellation: safe."""
+        here, now = this_process("", "client"), SystemClock().wall()
+        found = [
+            _on_store(one, is_alive=not is_gone(one, here, now)) for one in await self.manager.managers()
+        ]
+        return [one for one in found if one.is_alive or one.kind == "manager"]
+
+    async def _read(self, request: Request) -> bytes:
+        return await _body.read(request, self.manager.options.payload_limit_bytes)
+
+    async def _described(
+        self, pid: str, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Response:
+        info = await self.manager.info(pid)
+        return _json(self.redaction.document(msgspec.to_builtins(info)), status, headers)
+
+
+def _on_store(member: Member, *, is_alive: bool) -> ManagerOnStore:
+    who = member.identity
+    since = datetime.fromtimestamp(member.registered_at, UTC)
+    return ManagerOnStore(who.name, who.kind, who.host, who.os_pid, since, is_alive)
+
+
+def _place(request: Request, pid: str) -> dict[str, str]:
+    return {"location": f"{request.scope.get('root_path', '')}/api/processes/{pid}"}
+
+
+def _require_json(request: Request) -> None:
+    if _body.content_type(request) != _body.JSON:
+        raise HTTPException(415, f"send {_body.JSON}", {"accept": _body.JSON})
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    body: Any = msgspec.json.encode(value)
+    return Response(body, status, headers, _body.JSON)

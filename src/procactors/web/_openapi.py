@@ -1,0 +1,142 @@
+"""The description of the API: an OpenAPI 3.1 document, made from the same types that are read and written."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from procactors.model.info import ProcessInfo
+from procactors.model.status import ProcessStatus
+from procactors.web import _body
+from procactors.web._problems import MEDIA_TYPE, Problem
+from procactors.web._verbs import VERBS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_REFERENCE = "#/components/schemas/{name}"
+_PID = {
+    "name": "pid",
+    "in": "path",
+    "required": True,
+    "description": "The process: 32 hex digits",
+    "schema": {"type": "string"},
+}
+_ONE = {"$ref": _REFERENCE.format(name="ProcessInfo")}
+_FILTERS = [
+    {
+        "name": "status",
+        "in": "query",
+        "description": "Only of this status; may be given several times",
+        "schema": {"type": "array", "items": {"enum": [str(status) for status in ProcessStatus]}},
+    },
+    {"name": "name", "in": "query", "description": "Only of this definition", "schema": {"type": "string"}},
+    {
+        "name": "limit",
+        "in": "query",
+        "description": "How many at most",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+    },
+    {
+        "name": "after",
+        "in": "query",
+        "description": "Only those older than this pid: the last of the page before",
+        "schema": {"type": "string"},
+    },
+]
+_LAST_EVENT = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "Go on after this event",
+    "schema": {"type": "integer", "minimum": 0},
+}
+
+
+def document(root: str) -> dict[str, Any]:
+    """Return the description of the API that is mounted at `root`."""
+    bodies = {verb.body for verb in VERBS.values()}
+    kinds = [ProcessInfo, Problem, _body.Start, *sorted(bodies, key=lambda kind: kind.__name__)]
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "procactors", "version": version("procactors")},
+        "servers": [{"url": root}],
+        "paths": _paths(),
+        "components": {"schemas": schemas},
+    }
+
+
+def _paths() -> dict[str, Any]:
+    many = {"type": "array", "items": _ONE}
+    managers = {"type": "array", "items": {"type": "object"}}
+    return {
+        "/api/processes": {
+            "get": _operation(
+                "listProcesses", "List processes, the newest first", {200: many}, (400,), _FILTERS
+            ),
+            "post": _operation(
+                "startProcess",
+                "Start a process by the name of its definition",
+                {201: _ONE},
+                (400, 403, 413, 415, 422, 503),
+                body=_body.Start,
+            ),
+        },
+        "/api/processes/{pid}": {
+            "get": _operation("getProcess", "All about a process", {200: _ONE}, (404,), [_PID])
+        },
+        **{f"/api/processes/{{pid}}/{action}": {"post": _verb(action)} for action in VERBS},
+        "/api/processes/{pid}/events": {
+            "get": _stream("followProcess", "The events of a process, until it ends", [_PID, _LAST_EVENT])
+        },
+        "/api/events": {"get": _stream("followAll", "The events of all processes", [_LAST_EVENT])},
+        "/api/managers": {
+            "get": _operation(
+                "listManagers", "The managers and clients on the store", {200: managers}, (404,)
+            )
+        },
+    }
+
+
+def _verb(action: Any) -> dict[str, Any]:
+    verb = VERBS[action]
+    found = {201 if action == "fork" else 200: _ONE}
+    return _operation(
+        f"{action}Process", verb.says, found, (400, 403, 404, 409, 413, 415, 422, 503), [_PID], body=verb.body
+    )
+
+
+def _stream(name: str, says: str, parameters: list[Any]) -> dict[str, Any]:
+    found = _operation(name, says, {}, (400, 404, 410), parameters)
+    found["responses"]["200"] = {
+        "description": "id: its number, event: its class, data: its JSON",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+    if name == "followProcess":
+        found["responses"]["204"] = {"description": "It has ended, and all has been seen"}
+    return found
+
+
+def _operation(
+    name: str,
+    says: str,
+    found: dict[int, Any],
+    problems: Iterable[int],
+    parameters: list[Any] | None = None,
+    body: type | None = None,
+) -> dict[str, Any]:
+    problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}}
+    responses: dict[str, Any] = {
+        str(status): {"description": says, "content": {_body.JSON: {"schema": schema}}}
+        for status, schema in found.items()
+    }
+    responses |= {str(status): {"description": "It could not be done", **problem} for status in problems}
+    operation: dict[str, Any] = {"operationId": name, "summary": says, "responses": responses}
+    if parameters:
+        operation["parameters"] = parameters
+    if body is not None:
+        schema = {"$ref": _REFERENCE.format(name=body.__name__)}
+        operation["requestBody"] = {"required": True, "content": {_body.JSON: {"schema": schema}}}
+    return operation

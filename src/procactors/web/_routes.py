@@ -1,0 +1,52 @@
+"""Puts the web face together: routes, error responses, headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from procactors.errors import ProcactorsError
+from procactors.web._access import Access
+from procactors.web._api import Api
+from procactors.web._headers import SecurityHeaders
+from procactors.web._problems import problem_response
+from procactors.web._redaction import Redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from procactors.manager import ProcessManager
+    from procactors.model.definition import Process
+    from procactors.web._access import Authorize
+    from procactors.web._asgi import App
+
+
+def routed(
+    manager: ProcessManager, authorize: Authorize, processes: Iterable[Process], redact: Iterable[str]
+) -> App:
+    """Return the application; see `process_app`."""
+    access, redaction = Access(authorize), Redaction(redact)
+    api = Api(manager, access, redaction, {process.name: process for process in processes})
+    handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), _failed)
+    return SecurityHeaders(Starlette(routes=_api_routes(api), exception_handlers=handlers))
+
+
+def _api_routes(api: Api) -> list[Route]:
+    return [
+        Route("/api/processes", api.processes, methods=["GET"]),
+        Route("/api/processes", api.start, methods=["POST"]),
+        Route("/api/processes/{pid}", api.info, methods=["GET"]),
+        Route("/api/processes/{pid}/{action}", api.act, methods=["POST"]),
+        Route("/api/managers", api.managers, methods=["GET"]),
+        Route("/openapi.json", api.openapi, methods=["GET"]),
+    ]
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    return problem_response(error)
