@@ -280,7 +280,9 @@ async def test_an_unknown_name_is_told_which_there_are():
         assert is_problem(response, 422, "quick")
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
 async def test_other_bodies_than_json_are_refused(kind):
     async with shop(allow_all) as (manager, client):
         headers = {} if kind is None else {"content-type": kind}

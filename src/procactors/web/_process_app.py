@@ -26,7 +26,8 @@ def process_app(
 ) -> App:
     """Return the JSON API, event streams and pages of a manager, as an ASGI application.
 
-    `app.mount("/processes", process_app(manager, authorize=...))`, or on its own. It answers as long as the manager is open; opening and closing it stays with the application.
+    `app.mount("/processes", process_app(manager, authorize=...))`, or on its own. It answers as long as the
+    manager is open; opening and closing it stays with the application.
 
     Args:
         manager: Whose processes; a client (`run=False`) will do.
