@@ -158,6 +158,16 @@ class ProcessManager(GoingBack, HoldingBack):
         """The manager's limits and timeouts."""
         return self._room.options
 
+    @property
+    def url(self) -> str:
+        """The URL of its store, without a password."""
+        return self._room.store.url
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs processes; False: it is a client."""
+        return self._room.runs
+
     # Processes.
 
     async def start(  # noqa: PLR0913 - the public face, as the design has it

@@ -28,6 +28,7 @@ from procactors.cli.target import definition
 from procactors.cli.watch import now
 from procactors.cli.watch import watch as watch_process
 from procactors.cli.wording import pretty_json, short
+from procactors.cli.worker import worker
 from procactors.model.status import ProcessStatus
 from procactors.stores import this_process
 
@@ -308,7 +309,7 @@ def managers(as_json: AsJson = False, db: Db = "") -> None:
         note("no managers on this store")
 
 
-for command in (queues.pause, queues.resume, queues.drain, queues.queues):
+for command in (worker, queues.pause, queues.resume, queues.drain, queues.queues):
     app.command()(command)
 
 

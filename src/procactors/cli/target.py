@@ -6,11 +6,14 @@ import importlib
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from procactors.cli.arguments import parsed_json, read_text
 from procactors.cli.failure import BadInputError
+from procactors.manager import ProcessManager
 from procactors.model.definition import Process
+
+T = TypeVar("T")
 
 _JSON, _YAML = (".json",), (".yaml", ".yml")
 
@@ -33,6 +36,22 @@ def definition(target: str) -> Process:
     if not colon or not module or not name:
         raise BadInputError(f"{target!r} is neither a spec (.json, .yaml) nor module:process")
     return _process(_imported(module), module, name)
+
+
+def manager_named(target: str) -> ProcessManager:
+    """Return the manager that "module:name" names, or that a function of that name returns.
+
+    Raises:
+        BadInputError: There is no such thing, or it runs nothing.
+    """
+    _look_in_current_directory()
+    module, colon, name = target.partition(":")
+    if not colon or not module or not name:
+        raise BadInputError(f"{target!r} is no module:manager")
+    manager = _made(_imported(module), module, name, ProcessManager)
+    if not manager.runs:
+        raise BadInputError(f"{target} is a client (run=False): it runs nothing")
+    return manager
 
 
 def modules_of(process: Process) -> list[str]:
@@ -76,19 +95,23 @@ def _imported(module: str) -> Any:
 
 
 def _process(module: Any, module_name: str, name: str) -> Process:
+    return _made(module, module_name, name, Process)
+
+
+def _made(module: Any, module_name: str, name: str, kind: type[T]) -> T:
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part, None)
-    if callable(found) and not isinstance(found, type):
+    if callable(found) and not isinstance(found, type | kind):
         try:
             found = found()
         except Exception as error:  # noqa: BLE001 - whatever somebody's function may raise
             raise _broken(f"{module_name}:{name}", error) from None
-    if isinstance(found, Process):
+    if isinstance(found, kind):
         return found
-    there = ", ".join(sorted(key for key, value in vars(module).items() if isinstance(value, Process)))
+    there = ", ".join(sorted(key for key, value in vars(module).items() if isinstance(value, kind)))
     raise BadInputError(
-        f"{module_name}:{name} is no Process and no function that returns one; "
+        f"{module_name}:{name} is no {kind.__name__} and no function that returns one; "
         + (f"the module has {there}" if there else "the module has none")
     )
 

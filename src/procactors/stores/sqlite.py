@@ -21,6 +21,7 @@ from procactors.stores._errors import translated
 from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
+from procactors.stores._mounts import refuse_network
 from procactors.stores._on_sqlite import converse, nest, transact
 from procactors.stores._talking import TalkingStore
 
@@ -70,6 +71,7 @@ class SqliteStore(TalkingStore):
         """Connect, and bring the schema to the newest version."""
         if sqlite3.sqlite_version_info < _LEAST_VERSION:
             raise InvalidStoreError(f"SQLite 3.35 or newer is needed, this is {sqlite3.sqlite_version}")
+        refuse_network(self._location.path, self.url)
         try:
             self._writer = await self._connected()
             await self._on(self._writer, self._prepare)
