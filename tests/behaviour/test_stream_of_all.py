@@ -103,7 +103,7 @@ async def test_the_stream_of_all_includes_progress(m):
         seen = []
         while not only(seen, "ProcessFinished"):
             seen.append(await anext(events))
-        assert only(seen, "StepProgressed")
+        assert {event.pid for event in only(seen, "StepProgressed")} == {handle.pid}
     await handle.result()
 
 

@@ -8,9 +8,10 @@ import anyio
 import httpx
 import msgspec
 
-from procactors import Interrupt, Process, ProcessManager, Step
+from procactors import Interrupt, ManagerOptions, Process, ProcessManager, Step
 from procactors.web import process_app
 
+HASTY = ManagerOptions(grace_s=0.1)  # what lasts for ever gets no more to end
 HOST = "http://shop.test"
 UNKNOWN_PID = "0199e7a1c0de70008000000000000000"
 
@@ -65,7 +66,7 @@ def client_of(app, **headers):
 @asynccontextmanager
 async def shop(authorize, **options):
     """Yield a manager in memory and a client of its web face."""
-    async with ProcessManager("memory://") as manager:
+    async with ProcessManager("memory://", options=HASTY) as manager:
         app = process_app(manager, authorize=authorize, processes=ALL, **options)
         async with client_of(app) as client:
             yield manager, client

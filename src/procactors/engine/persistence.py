@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec import structs
+
 from procactors.actors import Actor, Backoff, Exit, Lane, Message, Overflow, ReplySlot
 from procactors.engine.messages import Committed, Write, WriteProgress
 from procactors.errors import StoreUnavailableError
@@ -130,7 +132,7 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
     def _publish(self, jobs: list[_Job], outcomes: list[Any], seconds: float) -> None:
         written = tuple(_written_in(outcomes))
         progress = tuple(
-            message.event
+            structs.replace(message.event, pid=message.pid)
             for (message, _), outcome in zip(jobs, outcomes, strict=True)
             if isinstance(message, WriteProgress) and outcome is True
         )

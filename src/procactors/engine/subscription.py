@@ -91,6 +91,11 @@ class EventStream:
         self._is_closed = True
         self._room.streams.tell(Unfollow(self._follower))
 
+    @property
+    def last(self) -> int:
+        """Where it stands: `subscribe(..., after=last)` goes on from here."""
+        return self._last
+
     def __aiter__(self) -> Self:
         """Iterate over the events."""
         return self

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from procactors.errors import ProcactorsError
 from procactors.web._access import Access
 from procactors.web._api import Api
+from procactors.web._events import Events
 from procactors.web._headers import SecurityHeaders
 from procactors.web._problems import problem_response
 from procactors.web._redaction import Redaction
@@ -34,7 +35,16 @@ def routed(
     access, redaction = Access(authorize), Redaction(redact)
     api = Api(manager, access, redaction, {process.name: process for process in processes})
     handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), _failed)
-    return SecurityHeaders(Starlette(routes=_api_routes(api), exception_handlers=handlers))
+    events = Events(manager, access, redaction)
+    routes = [*_event_routes(events), *_api_routes(api)]
+    return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers))
+
+
+def _event_routes(events: Events) -> list[Route]:
+    return [
+        Route("/api/events", events.of_all, methods=["GET"]),
+        Route("/api/processes/{pid}/events", events.of_one, methods=["GET"]),
+    ]
 
 
 def _api_routes(api: Api) -> list[Route]:
