@@ -46,7 +46,7 @@ async def test_histories_of_four_programs_are_linearizable(url):
             assert await rival.kill(signal.SIGTERM) == 0, rival.log
     for pid in pids:
         assert could_be(histories[pid], ends[pid]), (histories[pid], ends[pid])
-    assert set(ends.values()) == {FINISHED, CANCELLED}
+    assert any(call.outcome for calls in histories.values() for call in calls if call.what == "proceed")
 
 
 def one_pid_for_each_key(rivals):
