@@ -1,6 +1,5 @@
 from procactors.stores._queries import queries_of
 
-
 OF_A_FILE = {"note_own_file", "is_own_file"}  # asked by SqliteStore itself, of no other database
 
 
