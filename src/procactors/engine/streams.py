@@ -62,7 +62,7 @@ class StreamsActor(Actor[Any]):
             case Committed(written, progress):
                 await self._committed(written)
                 for event in progress:
-                    self._deliver_progress(event.pid, event)
+                    self._deliver_progress(event)
             case StoreChanged():
                 self._free.clear()
                 if self._has_followers:
@@ -156,10 +156,11 @@ class StreamsActor(Actor[Any]):
             self._position = last
 
     async def _look_for_progress(self) -> None:
-        for event in await self._room.store.progress():
-            if self._progress.get(event.pid) != event:
-                self._progress[event.pid] = event
-                self._deliver_progress(event.pid, event)
+        events = await self._room.store.progress()
+        before, self._progress = self._progress, {event.pid: event for event in events}
+        for event in events:
+            if before.get(event.pid) != event:
+                self._deliver_progress(event)
 
     def _deliver(self, pid: str, seq: int, position: int, event: ProcessEvent) -> None:
         for follower in self._of_all:
@@ -170,6 +171,7 @@ class StreamsActor(Actor[Any]):
             for follower in self._of_end.get(pid, ()):
                 follower.offer(published(event, pid, seq, position))
 
-    def _deliver_progress(self, pid: str, event: StepProgressed) -> None:
-        for follower in [*self._of_all, *self._of_one.get(pid, ())]:
-            follower.offer(published(event, pid, event.seq, 0))
+    def _deliver_progress(self, event: StepProgressed) -> None:
+        self._progress[event.pid] = event
+        for follower in [*self._of_all, *self._of_one.get(event.pid, ())]:
+            follower.offer(event)
