@@ -121,6 +121,7 @@ class DeferredUpdates:
 
         Raises:
             NoDeferredScopeError: The scope has ended.
+            TypeError: `update` has no `run`.
             DeferredError: `durable` is asked for and there is nobody to keep it.
             Exception: What `merge` raised; the queue is as before.
         """
@@ -138,6 +139,7 @@ class DeferredUpdates:
 
         Raises:
             NoDeferredScopeError: The scope has ended.
+            TypeError: `function` can't be called.
         """
         update = CallableUpdate(function, cancel_on_rollback=cancel_on_rollback)
         self.put(update, stage, sys._getframe(1))  # noqa: SLF001 - the caller's line
@@ -159,6 +161,9 @@ class DeferredUpdates:
         if not 0 < stage <= Stage.POSTSEND:
             problem = f"an update is deferred to PRESEND or POSTSEND, not to {stage!r}"
             raise ValueError(problem)
+        if not hasattr(update, "run"):
+            problem = f"an update is an object with run(), not {update!r} (a function: add_callable)"
+            raise TypeError(problem)
         if durable:
             self._shared.require_keeper()
         tie = None if after_commit is None else tie_to(after_commit)

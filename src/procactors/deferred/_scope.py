@@ -71,6 +71,7 @@ def defer(  # noqa: PLR0913 - one call says all there is to say of a deferral
 
     Raises:
         NoDeferredScopeError: The caller is in no scope, or in one that has ended.
+        TypeError: `function` can't be called.
         DeferredError: `durable` is asked for and there is nobody to keep it.
         Exception: What `merge` raised; the queue is as before.
     """

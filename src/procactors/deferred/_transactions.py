@@ -10,6 +10,8 @@ import importlib
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import anyio
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
@@ -89,15 +91,29 @@ async def autocommit(database: Any, function: Callable[[Any], Any]) -> None:
 
 
 async def atomic(database: Any, function: Callable[[Any], Any]) -> None:
-    """Call `function(database)` in an atomic section, or else just within the round.
+    """Call `function(database)` in an atomic section, or else within the round, or a transaction of its own.
 
     Cancellation: the section is rolled back.
     """
-    section = getattr(transactions_of(database), "atomic", None)
+    transactions = transactions_of(database)
+    section = getattr(transactions, "atomic", None)
     if section is not None:
         await _within(section(), database, function)
-    else:
+    elif transactions.in_transaction():
         await called(function, database)
+    else:
+        await _in_transaction(transactions, database, function)
+
+
+async def _in_transaction(transactions: Transactions, database: Any, function: Callable[[Any], Any]) -> None:
+    await transactions.begin()
+    try:
+        await called(function, database)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await transactions.rollback()
+        raise
+    await transactions.commit()
 
 
 async def _within(

@@ -133,6 +133,9 @@ class CallableUpdate(CancellableUpdate):
             cancel_on_rollback: Databases (adapters, or objects that have one); if a transaction that
                 is open on one of them now is rolled back, the function is not called.
         """
+        if not callable(function):
+            problem = f"what is deferred has to be callable, not {function!r}"
+            raise TypeError(problem)
         super().__init__(cancel_on_rollback, origin)
         self.function = function
         self.args = args
