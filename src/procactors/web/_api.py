@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from procactors._clock import SystemClock
 from procactors._ids import checked_pid
 from procactors.errors import InvalidDefinitionError
 from procactors.stores import is_gone, this_process
 from procactors.web import _body
-from procactors.web._forgery import refuse_foreign
+from procactors.web._forgery import check_token, refuse_foreign
+from procactors.web._forms import filled_in, said_in
 from procactors.web._listing import page_of, query_in
 from procactors.web._openapi import document
 from procactors.web._verbs import VERBS
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from procactors.stores import Member
     from procactors.web._access import Access, Action
     from procactors.web._redaction import Redaction
+
+
+T = TypeVar("T")
 
 
 class ManagerOnStore(msgspec.Struct, frozen=True):
@@ -61,6 +65,11 @@ class Api:
         self.redaction = redaction
         self._startable = processes
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the processes that may be started."""
+        return list(self._startable)
+
     # Reading.
 
     async def processes(self, request: Request) -> Response:
@@ -94,8 +103,7 @@ class Api:
         """Start a process by the name of its definition."""
         refuse_foreign(request)
         await self.access.require(request, "start")
-        _require_json(request)
-        wanted = _body.decoded(await self._read(request), _body.Start)
+        wanted = await self._sent(request, _body.Start)
         process = self._startable.get(wanted.name)
         if process is None:
             known = ", ".join(self._startable) or "none"
@@ -116,9 +124,11 @@ class Api:
         refuse_foreign(request)
         pid = checked_pid(request.path_params["pid"])
         await self.access.require(request, action, pid)
-        _require_json(request)
-        body: Any = _body.decoded(await self._read(request), verb.body)
+        is_form = _body.content_type(request) == _body.FORM
+        body: Any = await (self._form(request, pid, action) if is_form else self._sent(request, verb.body))
         found = await verb.act(self.manager, pid, body)
+        if is_form:
+            return RedirectResponse(f"{request.scope.get('root_path', '')}/processes/{found}", 303)
         if found == pid:
             return await self._described(pid)
         return await self._described(found, 201, _place(request, found))
@@ -132,6 +142,17 @@ class Api:
             _on_store(one, is_alive=not is_gone(one, here, now)) for one in await self.manager.managers()
         ]
         return [one for one in found if one.is_alive or one.kind == "manager"]
+
+    async def _sent(self, request: Request, kind: type[T]) -> T:
+        if _body.content_type(request) != _body.JSON:
+            raise HTTPException(415, f"send {_body.JSON}", {"accept": _body.JSON})
+        return _body.decoded(await self._read(request), kind)
+
+    async def _form(self, request: Request, pid: str, action: Action) -> Any:
+        form = filled_in(await self._read(request))
+        check_token(request, form.get("token", ""))
+        question = (await self.manager.info(pid)).interrupt if action == "proceed" else None
+        return _body.fitting(said_in(form, question.schema if question else None), VERBS[action].body)
 
     async def _read(self, request: Request) -> bytes:
         return await _body.read(request, self.manager.options.payload_limit_bytes)
@@ -151,11 +172,6 @@ def _on_store(member: Member, *, is_alive: bool) -> ManagerOnStore:
 
 def _place(request: Request, pid: str) -> dict[str, str]:
     return {"location": f"{request.scope.get('root_path', '')}/api/processes/{pid}"}
-
-
-def _require_json(request: Request) -> None:
-    if _body.content_type(request) != _body.JSON:
-        raise HTTPException(415, f"send {_body.JSON}", {"accept": _body.JSON})
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -96,3 +96,15 @@ def decoded(body: bytes, kind: type[T]) -> T:
         raise HTTPException(400, f"the request's body is not JSON: {error}") from None
     except RecursionError:
         raise HTTPException(400, "the request's body is nested too deeply") from None
+
+
+def fitting(said: dict[str, Any], kind: type[T]) -> T:
+    """Return what a form says, in the shape of a body.
+
+    Raises:
+        InvalidDataError: It has not this shape.
+    """
+    try:
+        return msgspec.convert(said, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidDataError(f"the form does not fit: {error}") from None

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from procactors.errors import ProcactorsError
+from procactors.web import _body
 from procactors.web._access import Access
 from procactors.web._api import Api
 from procactors.web._events import Events
 from procactors.web._headers import SecurityHeaders
+from procactors.web._pages import Pages, problem_page
 from procactors.web._problems import problem_response
 from procactors.web._redaction import Redaction
 
@@ -36,7 +39,7 @@ def routed(
     api = Api(manager, access, redaction, {process.name: process for process in processes})
     handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), _failed)
     events = Events(manager, access, redaction)
-    routes = [*_event_routes(events), *_api_routes(api)]
+    routes: list[Route | Mount] = [*_event_routes(events), *_api_routes(api), *_page_routes(Pages(api))]
     return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers))
 
 
@@ -58,5 +61,17 @@ def _api_routes(api: Api) -> list[Route]:
     ]
 
 
-async def _failed(_request: Request, error: Exception) -> Response:
-    return problem_response(error)
+def _page_routes(pages: Pages) -> list[Route | Mount]:
+    return [
+        Route("/", pages.processes, methods=["GET"]),
+        Route("/processes/{pid}", pages.process, methods=["GET"]),
+        Route("/managers", pages.managers, methods=["GET"]),
+        Mount("/static", StaticFiles(packages=[("procactors.web", "static")])),
+    ]
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Tell people by a page, programs by problem details."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    is_for_programs = path.startswith("/api/") and _body.content_type(request) != _body.FORM
+    return problem_response(error) if is_for_programs else problem_page(request, error)

@@ -1,0 +1,326 @@
+"""The pages, read without JavaScript: what they show, their forms, what is escaped and what is hidden."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from procactors import Interrupt, Process, Step
+from procactors.web import allow_all
+from tests.integration.web_shop import (
+    ASKING,
+    BROKEN,
+    HOST,
+    LASTING,
+    OPEN,
+    PARENT,
+    QUICK,
+    UNKNOWN_PID,
+    shop,
+    until,
+)
+
+ATTACK = "<script>alert(1)</script>"
+
+
+class Forms(HTMLParser):
+    """Finds the forms of a page, each with what a browser would send of it untouched."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = {}
+        self._fields = None
+        self._select = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "form" and given.get("method") == "post":
+            self._fields = self.found[given["action"].rpartition("/")[2]] = {}
+        elif self._fields is None:
+            return
+        elif tag in {"input", "textarea"}:
+            self._fields[given["name"]] = given.get("value", "")
+        elif tag == "select":
+            self._select = given["name"]
+            self._fields[self._select] = None
+        elif tag == "option" and (self._fields[self._select] is None or "selected" in given):
+            self._fields[self._select] = given["value"]
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self._fields = None
+
+
+async def forms_on(client, pid):
+    response = await client.get(f"/processes/{pid}")
+    assert response.status_code == 200
+    return Forms(response.text).found
+
+
+async def send(client, pid, action, fields, **headers):
+    return await client.post(
+        f"/api/processes/{pid}/{action}", data=fields, headers={"origin": HOST, **headers}
+    )
+
+
+def is_own_page(response):
+    """Nothing from another host, no script or style within."""
+    text = response.text
+    assert response.headers["content-type"].startswith("text/html")
+    assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert not re.search(r"\s(?:style|on\w+)=", text)
+    return True
+
+
+# What they show.
+
+
+async def test_the_list_shows_filters_and_pages():
+    async with shop(allow_all) as (manager, client):
+        empty = await client.get("/")
+        assert "No processes yet" in empty.text
+        asking = (await manager.start(ASKING)).pid
+        for _ in range(3):
+            await (await manager.start(QUICK)).result()
+        await until(manager, asking, "interrupted")
+        page = await client.get("/")
+        assert is_own_page(page)
+        assert page.text.count('<th scope="row">') == 4
+        assert f"/processes/{asking}" in page.text
+        found = await client.get("/", params={"status": "interrupted", "name": ""})
+        assert found.text.count('<th scope="row">') == 1
+        assert 'value="interrupted" selected' in found.text
+        first = await client.get("/?name=quick&limit=2")
+        older = re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&")
+        rest = await client.get(older)
+        assert (first.text.count('<th scope="row">'), rest.text.count('<th scope="row">')) == (2, 1)
+        assert 'rel="next"' not in rest.text
+
+
+async def test_a_page_shows_steps_with_attempts_and_the_error():
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(BROKEN, {"a": 1})).pid
+        await until(manager, pid, "failed")
+        page = await client.get(f"/processes/{pid}")
+    assert is_own_page(page)
+    for words in ("break_down", "ValueError", "Traceback (most recent call last)", "completed", "failed"):
+        assert words in page.text
+    assert page.text.count("<rect") == 2
+    assert "broken &lt;b&gt;down&lt;/b&gt;" in page.text
+    assert set(Forms(page.text).found) == {"retry", "skip", "rewind", "fork"}
+
+
+async def test_a_running_process_shows_its_progress_and_an_ended_one_its_output():
+    async with shop(allow_all) as (manager, client):
+        lasting, quick = await manager.start(LASTING), await manager.start(QUICK, {"a": "answer"})
+        await quick.result()
+        async with lasting.subscribe() as events:
+            async for event in events:
+                if type(event).__name__ == "StepProgressed":
+                    break
+        page = await client.get(f"/processes/{lasting.pid}")
+        assert 'max="2.0" value="1.0"' in page.text
+        assert "data-live=" in page.text
+        assert "cancel" in Forms(page.text).found
+        ended = await client.get(f"/processes/{quick.pid}")
+    assert "&#34;answer&#34;" in ended.text
+    assert "data-live=" not in ended.text
+
+
+async def test_parents_and_children_lead_to_each_other():
+    async with shop(allow_all) as (manager, client):
+        parent = await manager.start(PARENT)
+        await parent.result()
+        (child,) = [info for info in await manager.list() if info.parent_pid]
+        assert f"/processes/{child.pid}" in (await client.get(f"/processes/{parent.pid}")).text
+        assert f"/processes/{parent.pid}" in (await client.get(f"/processes/{child.pid}")).text
+
+
+async def test_managers_and_actors_are_shown():
+    async with shop(allow_all) as (manager, client):
+        page = await client.get("/managers")
+    assert is_own_page(page)
+    assert manager.name in page.text
+    assert "persistence" in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("procactors.css", "text/css"), ("procactors.js", "javascript"), ("icon.svg", "svg")]
+)
+async def test_what_pages_need_comes_from_here(path, kind):
+    async with shop(allow_all) as (_, client):
+        response = await client.get(f"/static/{path}")
+    assert response.status_code == 200
+    assert kind in response.headers["content-type"]
+
+
+async def test_what_is_not_there_is_a_page_too():
+    async with shop(allow_all) as (_, client):
+        for path in (f"/processes/{UNKNOWN_PID}", "/processes/x", "/nothing", "/static/nothing"):
+            page = await client.get(path)
+            assert page.status_code == 404
+            assert is_own_page(page)
+        assert (await client.get("/?status=odd")).status_code == 400
+
+
+# What is escaped and what is hidden.
+
+
+async def asks_with_attack(data):
+    return Interrupt({"question": ATTACK})
+
+
+async def fails_with_attack(data):
+    raise ValueError(ATTACK)
+
+
+async def test_nothing_that_comes_from_a_process_is_markup():
+    steps = [Step(ATTACK, asks_with_attack), Step(f"{ATTACK}2", fails_with_attack)]
+    async with shop(allow_all) as (manager, client):
+        process = Process(f"name {ATTACK}", steps)
+        handle = await manager.start(process, {ATTACK: ATTACK}, key=ATTACK, tags=[ATTACK])
+        await until(manager, handle.pid, "interrupted")
+        asked = await client.get(f"/processes/{handle.pid}")
+        await handle.proceed({"answer": ATTACK})
+        await until(manager, handle.pid, "failed")
+        for page in (asked, await client.get(f"/processes/{handle.pid}"), await client.get("/")):
+            assert is_own_page(page)
+            assert ATTACK not in page.text
+            assert "&lt;script&gt;" in page.text
+        for query in (f"/?name={ATTACK}", f"/?status={ATTACK}", f"/?after={ATTACK}"):
+            page = await client.get(query)
+            assert ATTACK not in page.text
+
+
+async def test_redacted_fields_are_on_no_page():
+    async with shop(allow_all, redact=["Password"]) as (manager, client):
+        data = {"password": "open sesame", "seen": "visible"}
+        quick, asking = await manager.start(QUICK, data), await manager.start(ASKING, data)
+        await quick.result()
+        await until(manager, asking.pid, "interrupted")
+        for pid in (quick.pid, asking.pid):
+            text = (await client.get(f"/processes/{pid}")).text
+            assert "sesame" not in text
+            assert "[redacted]" in text
+            assert "visible" in text
+
+
+async def test_pages_show_only_what_may_be_read_and_done():
+    hidden = set()
+
+    def authorize(request, action, pid):
+        return pid is not None and pid not in hidden and action in {"read", "fork"}
+
+    async with shop(authorize) as (manager, client):
+        mine, other = (await manager.start(ASKING)).pid, (await manager.start(ASKING)).pid
+        hidden.add(other)
+        await until(manager, mine, "interrupted")
+        page = await client.get("/")
+        assert mine in page.text
+        assert other not in page.text
+        assert "(1)" not in page.text
+        assert (await client.get(f"/processes/{other}")).status_code == 404
+        assert set(await forms_on(client, mine)) == {"fork"}
+        assert (await client.get("/managers")).status_code == 404
+
+
+# Forms.
+
+
+async def test_a_question_is_answered_in_a_form_made_of_its_schema():
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(ASKING, {"a": 1})).pid
+        await until(manager, pid, "interrupted")
+        fields = (await forms_on(client, pid))["proceed"]
+        assert set(fields) == {"token", "field.approved", "field.note", "field.amount"}
+        assert (fields["field.approved"], fields["field.amount"]) == ("", "1")
+        wrong = await send(client, pid, "proceed", {**fields, "field.approved": "true", "field.amount": "x"})
+        assert (wrong.status_code, "must be a number" in wrong.text) == (422, True)
+        assert is_own_page(wrong)
+        missing = await send(client, pid, "proceed", fields)
+        assert (missing.status_code, "approved" in missing.text) == (422, True)
+        response = await send(
+            client, pid, "proceed", {**fields, "field.approved": "true", "field.note": "ok"}
+        )
+        assert (response.status_code, response.headers["location"]) == (303, f"/processes/{pid}")
+        output = await manager.result(pid)
+    assert output == {"a": 1, "approved": True, "note": "ok", "amount": 1, "count": 1}
+
+
+async def test_a_question_without_a_schema_is_answered_in_json():
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(OPEN)).pid
+        await until(manager, pid, "interrupted")
+        fields = (await forms_on(client, pid))["proceed"]
+        assert (await send(client, pid, "proceed", {**fields, "data": "{"})).status_code == 422
+        assert (await send(client, pid, "proceed", {**fields, "data": '{"b": 2}'})).status_code == 303
+        assert await manager.result(pid) == {"b": 2, "count": 1}
+
+
+async def test_a_failed_process_is_mended_by_forms():
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(BROKEN)).pid
+        await until(manager, pid, "failed")
+        forms = await forms_on(client, pid)
+        forked = await send(
+            client, pid, "fork", {**forms["fork"], "step": "break_down", "data": '{"mended": 1}'}
+        )
+        assert forked.status_code == 303
+        other = forked.headers["location"].rpartition("/")[2]
+        assert await manager.result(other) == {"mended": 1}
+        assert (await send(client, pid, "skip", forms["skip"])).status_code == 303
+        await until(manager, pid, "finished")
+        again = await send(client, pid, "retry", forms["retry"])
+        assert again.status_code == 409
+        assert f"/processes/{pid}" in again.text
+
+
+async def test_a_process_is_cancelled_by_its_form():
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(LASTING)).pid
+        await until(manager, pid, "running")
+        fields = (await forms_on(client, pid))["cancel"]
+        assert (await send(client, pid, "cancel", {**fields, "reason": "enough"})).status_code == 303
+        assert (await until(manager, pid, "cancelled")).reason == "enough"
+
+
+@pytest.mark.parametrize(
+    ("token", "headers", "status"),
+    [
+        (None, {}, 403),
+        ("", {}, 403),
+        ("forged", {}, 403),
+        ("ümlaut", {}, 403),
+        ("own", {"cookie": ""}, 403),
+        ("own", {"origin": "http://evil.test"}, 403),
+        ("own", {"origin": "null"}, 403),
+        ("own", {"sec-fetch-site": "cross-site"}, 403),
+        ("own", {}, 303),
+    ],
+)
+async def test_a_form_needs_its_token(token, headers, status):
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(OPEN)).pid
+        await until(manager, pid, "interrupted")
+        own = (await forms_on(client, pid))["cancel"]["token"]
+        fields = {} if token is None else {"token": own if token == "own" else token}
+        if "cookie" in headers:
+            client.cookies.clear()
+        response = await send(client, pid, "cancel", {**fields, "reason": "x"}, **headers)
+        assert response.status_code == status
+        assert ((await manager.info(pid)).status == "interrupted") is (status == 403)
+
+
+async def test_the_token_is_in_a_cookie_that_no_script_and_no_other_site_gets():
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(QUICK)).pid
+        first = await client.get(f"/processes/{pid}")
+        cookie = first.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        second = await client.get(f"/processes/{pid}")
+        assert Forms(first.text).found["fork"]["token"] == Forms(second.text).found["fork"]["token"]
