@@ -9,7 +9,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/procactors demo $(ARGS)
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -17,7 +17,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/lint-imports --config cycles.toml
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 # Branch coverage, and what may not be lowered: 100 % where all is decided, 95 % in the whole.
 coverage: $(VENV)/dev.stamp
