@@ -292,7 +292,7 @@ async def test_a_wrong_word_is_refused(m, wrong):
     assert await m.list() == []
 
 
-@pytest.mark.parametrize("key", ["", "ключ", "a/b?c=d e", "x" * 5000, "'; --", "nul\0byte"])
+@pytest.mark.parametrize("key", ["", "ключ", "a/b?c=d e", "x" * 5000, "'; --"])
 async def test_any_text_is_a_key(m, key):
     first = await m.start(P, key=key)
     assert (await first.info()).key == key

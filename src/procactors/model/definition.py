@@ -204,7 +204,7 @@ def _launch(name: str, env: Any, argv: Any) -> tuple[dict[str, str], tuple[str, 
 
 
 def _is_clean(text: Any) -> bool:
-    return problem_of(text) is None and "\0" not in text
+    return problem_of(text) is None
 
 
 def _collected(process: str, steps: Steps) -> dict[str, Step]:

@@ -16,6 +16,8 @@ def problem_of(value: object) -> str | None:
     """Return why a value is not text that a store can hold; None: it is."""
     if not isinstance(value, str):
         return f"must be text, not {shown(value)}"
+    if "\0" in value:
+        return f"holds a NUL character, which PostgreSQL can't keep: {shown(value)}"
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -12,7 +12,7 @@ class Unprintable:
         raise RuntimeError("no repr")
 
 
-@pytest.mark.parametrize("text", ["", "ü€😀", "nul\0", "x" * 10_000])
+@pytest.mark.parametrize("text", ["", "ü€😀", "x" * 10_000])
 def test_text_is_no_problem(text):
     assert problem_of(text) is None
 
@@ -25,6 +25,7 @@ def test_text_is_no_problem(text):
         (b"x", "not b'x'"),
         (Unprintable(), "Unprintable"),
         ("\ud800", "surrogate"),
+        ("a\0b", "NUL"),
     ],
 )
 def test_what_is_no_text_is_said(value, says):
