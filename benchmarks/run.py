@@ -27,6 +27,7 @@ SCRIPTS = (
     "subscribers",
     "other_process",
     "takeover",
+    "postgres",
     "deferred",
     "middleware",
 )
