@@ -56,6 +56,7 @@ PUBLIC_NAMES = [
     "ProcessStatus",
     "StepStatus",
     "ProcessEvent",
+    "Plugin",
     "ManagerOptions",
     "Fatal",
     "RetryAfter",

@@ -47,6 +47,7 @@ _NAMES_BY_MODULE = {
         "UndoFinished",
         "UndoStarted",
     ),
+    "procactors.model.plugin": ("Plugin",),
     "procactors.model.info": (
         "InterruptInfo",
         "ProcessInfo",

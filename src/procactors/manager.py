@@ -18,6 +18,7 @@ from procactors.executors.places import Executors
 from procactors.going_back import GoingBack
 from procactors.handle import ProcessHandle
 from procactors.holding_back import HoldingBack
+from procactors.model.plugin import plugins_in
 from procactors.model.status import ProcessStatus
 from procactors.observe import Observer
 from procactors.options import ManagerOptions
@@ -25,11 +26,13 @@ from procactors.stores import Member, Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from datetime import datetime
     from random import Random
 
     from procactors.actors import TreeRow
     from procactors.model.definition import Process
     from procactors.model.info import ProcessInfo
+    from procactors.model.plugin import Plugin
 
 OnConflict = Literal["return", "raise", "replace", "skip"]
 
@@ -51,7 +54,7 @@ class ProcessManager(GoingBack, HoldingBack):
         run: bool = True,
         services: Mapping[str, Any] | None = None,
         modules: Sequence[str] = (),
-        plugins: Sequence[Any] = (),
+        plugins: Iterable[Plugin] = (),
         max_running: int = 64,
         name: str | None = None,
         options: ManagerOptions = ManagerOptions(),
@@ -68,7 +71,7 @@ class ProcessManager(GoingBack, HoldingBack):
                 others.
             services: What steps may ask for by name.
             modules: Modules and packages from which stored references may be imported.
-            plugins: What is run periodically.
+            plugins: What one of all managers does every so often; see `Plugin`.
             max_running: How many processes run at once, >= 1; the others are queued in the store.
             name: A name for people; default: a random one.
             options: Limits and timeouts.
@@ -79,6 +82,7 @@ class ProcessManager(GoingBack, HoldingBack):
         Raises:
             InvalidStoreError: The URL is not understood.
             ValueError: max_running is below 1.
+            InvalidDefinitionError: A plugin is not valid.
         """
         if max_running < 1:
             raise ValueError(f"max_running must be 1 or more, not {max_running!r}")
@@ -98,7 +102,7 @@ class ProcessManager(GoingBack, HoldingBack):
             runs=run,
         )
         self._tree: Tree | None = None
-        self._plugins = tuple(plugins)
+        self._plugins = plugins_in(plugins)
 
     # Life.
 
@@ -114,7 +118,7 @@ class ProcessManager(GoingBack, HoldingBack):
         """
         if self._tree is not None:
             raise RuntimeError("this manager is open already; make another one for another application")
-        self._tree = Tree(self._room)
+        self._tree = Tree(self._room, self._plugins, self)
         try:
             await self._tree.open()
         except BaseException:
@@ -381,6 +385,10 @@ class ProcessManager(GoingBack, HoldingBack):
     async def managers(self) -> Sequence[Member]:
         """Return all managers and clients that are registered on the store. Cancellation: safe."""
         return await self._open_room().store.members()
+
+    def now(self) -> datetime:
+        """Return the store's time, by which everything in it is judged; aware, in UTC."""
+        return self._open_room().at()
 
     def tree(self) -> Sequence[TreeRow]:
         """Return the actors of this manager: names, states, mailboxes, for people and dashboards."""

@@ -1,6 +1,7 @@
 """The engine's fixed tree of actors, and its start order.
 
-    persistence <- streams, watchdog <- processes (one actor each) <- supervisor <- lookout, retention
+    persistence <- streams, watchdog <- processes (one actor each) <- supervisor
+                <- retention, lookout, plugins
 
 Under rest-for-one: when one of them fails, those started after it, which depend on it, begin anew too. A
 process actor is never restarted from memory: the supervisor's next life recovers it from the store.
@@ -12,7 +13,7 @@ import asyncio
 import logging
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -21,6 +22,7 @@ from procactors.deferred import DeferredScheduler
 from procactors.engine.lookout import LookoutActor
 from procactors.engine.messages import Drain
 from procactors.engine.persistence import PersistenceActor
+from procactors.engine.plugins import PluginsActor
 from procactors.engine.retention import RetentionActor
 from procactors.engine.stall import StallWatch
 from procactors.engine.streams import StreamsActor
@@ -31,7 +33,10 @@ from procactors.errors import ActorStoppedError
 from procactors.stores import this_process
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from procactors.engine.room import Room
+    from procactors.model.plugin import Plugin
 
 _log = logging.getLogger("procactors.engine")
 
@@ -44,9 +49,17 @@ class Tree:
     and awaited by `close`.
     """
 
-    def __init__(self, room: Room) -> None:
-        """Make the tree of `room`; `open` brings it to life."""
+    def __init__(self, room: Room, plugins: Sequence[Plugin] = (), manager: Any = None) -> None:
+        """Make the tree of `room`; `open` brings it to life.
+
+        Args:
+            room: What its actors have in common.
+            plugins: What is run periodically.
+            manager: What plugins get as their manager.
+        """
         self._room = room
+        self._plugins = plugins
+        self._manager = manager
         self._task: asyncio.Task[None] | None = None
         self._opened = anyio.Event()
         self._closing = anyio.Event()
@@ -144,6 +157,8 @@ class Tree:
             if room.runs:
                 await self._start_running(system)
             await system.start(lambda: LookoutActor(room), name="lookout")
+            if room.runs and self._plugins:
+                await system.start(lambda: PluginsActor(room, self._plugins, self._manager), name="plugins")
             self._opened.set()
             await self._closing.wait()
             if room.runs:

@@ -15,6 +15,7 @@ import msgspec
 from procactors.model.definition import Process
 from procactors.model.event import ProcessEvent
 from procactors.model.state import ProcessState
+from procactors.stores._turns import BeginTurn, EndTurn
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -360,7 +361,8 @@ class Place(msgspec.Struct, frozen=True):
 
 Operation = (
     Insert | Append | Change | Sweep | SaveProgress | Leave | Answer | Forget | Purge | Pause | Resume | Place
-)
+    | BeginTurn | EndTurn
+)  # fmt: skip
 
 Outcome = Any
 """What an operation came to, as its docstring says; an exception where it was refused."""

@@ -12,7 +12,7 @@ import msgspec
 
 from procactors._clock import SLACK_S
 from procactors.errors import KeyConflictError, ProcactorsError
-from procactors.stores import _admitting, _pausing
+from procactors.stores import _admitting, _pausing, _turns
 from procactors.stores import _batch as b
 from procactors.stores._reading import record, records
 from procactors.stores._talk import Call, Many, One
@@ -41,6 +41,8 @@ class Transaction:
             b.Purge: self._purge,
             b.Pause: lambda operation, now: _pausing.pause(operation.name, now),
             b.Resume: self._resume,
+            _turns.BeginTurn: _turns.begin,
+            _turns.EndTurn: lambda operation, _: _turns.end(operation),
             b.Place: self._place,
         }
 

@@ -15,10 +15,11 @@ from procactors.testing._manager import manager
 from procactors.testing._store import SimulatedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from procactors.manager import ProcessManager
     from procactors.model.definition import Process
+    from procactors.model.plugin import Plugin
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ async def explore_crashes(
     services: Mapping[str, Any] | None = None,
     options: ManagerOptions = ManagerOptions(),
     max_running: int = 64,
+    plugins: Iterable[Plugin] = (),
 ) -> CrashReport:
     """Run a scenario once for each commit and each side of it, with a crash there, and compare the ends.
 
@@ -57,13 +59,14 @@ async def explore_crashes(
         services: As for `ProcessManager`.
         options: As for `ProcessManager`.
         max_running: As for `ProcessManager`.
+        plugins: As for `ProcessManager`; they live through all crashes.
 
     Raises:
         AssertionError: A run with a crash ended with something else; the message names the crash.
 
     Cancellation: safe.
     """
-    world = _World(scenario, services, options, max_running)
+    world = _World(scenario, services, options, max_running, tuple(plugins))
     calm = await world.run(None)
     crashes = 0
     for number in range(1, calm.commits + 1):
@@ -142,11 +145,13 @@ class _World:
         services: Mapping[str, Any] | None,
         options: ManagerOptions,
         max_running: int,
+        plugins: tuple[Plugin, ...],
     ) -> None:
         self._scenario = scenario
         self._services = services
         self._options = options
         self._max_running = max_running
+        self._plugins = plugins
 
     async def run(self, crash: tuple[int, Literal["before", "after"]] | None) -> _Run:
         """Run it on a new store, with that crash."""
@@ -170,6 +175,7 @@ class _World:
             services=self._services,
             options=self._options,
             max_running=self._max_running,
+            plugins=self._plugins,
         )
         try:
             with anyio.CancelScope() as scope:

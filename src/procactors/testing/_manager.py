@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from procactors.model.definition import Process
+    from procactors.model.plugin import Plugin
     from procactors.observe import Observer
     from procactors.stores import Store
 
@@ -36,6 +37,7 @@ class manager(ProcessManager):  # noqa: N801 - used as a function: `async with m
         store: Store | None = None,
         services: Mapping[str, Any] | None = None,
         options: ManagerOptions = ManagerOptions(),
+        plugins: Iterable[Plugin] = (),
         max_running: int = 64,
         observer: Observer | None = None,
         seed: int = 0,
@@ -49,6 +51,7 @@ class manager(ProcessManager):  # noqa: N801 - used as a function: `async with m
             store: The store; default: a new one in memory.
             services: As for `ProcessManager`.
             options: As for `ProcessManager`.
+            plugins: As for `ProcessManager`.
             max_running: As for `ProcessManager`.
             observer: As for `ProcessManager`.
             seed: Where randomness (pids, jitter) starts.
@@ -61,6 +64,7 @@ class manager(ProcessManager):  # noqa: N801 - used as a function: `async with m
             self.store,
             run=run,
             services=services,
+            plugins=plugins,
             max_running=max_running,
             options=options,
             observer=observer,

@@ -9,6 +9,8 @@ from procactors.model import event as e
 from procactors.model.definition import Process
 from procactors.model.step import Step
 from procactors.stores import _batch as b
+from procactors.stores._membership import this_process
+from procactors.stores._turns import BeginTurn, EndTurn, Turn
 from procactors.testing.store_contract._bench import FAR_S, OTHER_PLAN, decision, pass_on, take
 
 if TYPE_CHECKING:
@@ -149,3 +151,30 @@ class QueueTests:
         parent = await bench.ended()
         await bench.one(bench.queued(parent=parent.process, depth=1))
         assert await bench.one(b.Purge(bench.store.now() + 1, 10)) == 0
+
+    async def test_one_manager_has_the_turn_of_a_plugin(self, bench: Bench) -> None:
+        """Until it has ended its run; then the next one is due after the interval."""
+        other = await (await bench.another()).register(this_process("other", "manager"), FAR_S)
+        first = await bench.one(_turn(bench.me))
+        assert (first.is_taken, first.last_run) == (True, None)
+        assert await bench.one(_turn(other.id)) == Turn(is_taken=False, last_run=None)
+        await bench.one(EndTurn("k", other.id))
+        assert not (await bench.one(_turn(other.id))).is_taken
+        await bench.one(EndTurn("k", bench.me))
+        due = Turn(is_taken=False, last_run=first.due_at, due_at=first.due_at + FAR_S)
+        assert await bench.one(_turn(other.id)) == due
+        assert (await bench.one(_turn(other.id, interval_s=0))).is_taken
+
+    async def test_the_turn_of_who_is_gone_is_taken_over(self, bench: Bench) -> None:
+        """At once, and as if it had not begun."""
+        store = await bench.another()
+        other = await store.register(this_process("other", "manager"), FAR_S)
+        await bench.one(_turn(other.id))
+        await store.unregister(other)
+        taken = await bench.one(_turn(bench.me))
+        assert (taken.is_taken, taken.last_run) == (True, None)
+        assert (await bench.one(_turn(bench.me))).is_taken
+
+
+def _turn(manager: int, interval_s: float = FAR_S) -> BeginTurn:
+    return BeginTurn("k", manager, lambda last_run, now: now if last_run is None else last_run + interval_s)

@@ -361,7 +361,7 @@ WHERE c.parent IS NOT NULL AND c.ended_at IS NULL AND p.ended_at IS NOT NULL
 LIMIT $1::BIGINT;
 
 -- name: plugin
-SELECT last_run, began_at, runner, runner IN (SELECT id FROM procactors_managers)
+SELECT last_run, runner, runner IN (SELECT id FROM procactors_managers)
 FROM procactors_plugins WHERE key = $1::TEXT;
 
 -- name: begin_plugin
