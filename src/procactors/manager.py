@@ -22,14 +22,13 @@ from procactors.model.plugin import plugins_in
 from procactors.model.status import ProcessStatus
 from procactors.observe import Observer
 from procactors.options import ManagerOptions
-from procactors.stores import Member, Store, open_store
+from procactors.overview import Overview
+from procactors.stores import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-    from datetime import datetime
     from random import Random
 
-    from procactors.actors import TreeRow
     from procactors.model.definition import Process
     from procactors.model.info import ProcessInfo
     from procactors.model.plugin import Plugin
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 OnConflict = Literal["return", "raise", "replace", "skip"]
 
 
-class ProcessManager(GoingBack, HoldingBack):
+class ProcessManager(GoingBack, HoldingBack, Overview):
     """Runs durable processes inside an asyncio application.
 
     Embed it as `async with ProcessManager("sqlite:///app.db") as manager:`, by `lifespan=manager.lifespan`,
@@ -316,10 +315,6 @@ class ProcessManager(GoingBack, HoldingBack):
         records = await self._open_room().store.records(statuses, name, limit, last)
         return [views.info_of(record) for record in records]
 
-    async def counts(self) -> dict[ProcessStatus, int]:
-        """Return how many processes there are of each status. Cancellation: safe."""
-        return await self._open_room().store.counts()
-
     async def proceed(self, pid: str, data: Any = None) -> str:
         """Answer a process's interrupt: merge `data` over its data, and let it go on, on any manager.
 
@@ -379,20 +374,6 @@ class ProcessManager(GoingBack, HoldingBack):
             HistoryGoneError: Retention has deleted events after the position asked for.
         """
         return EventStream(self._open_room(), None if pid is None else checked_pid(pid), after)
-
-    # The manager itself.
-
-    async def managers(self) -> Sequence[Member]:
-        """Return all managers and clients that are registered on the store. Cancellation: safe."""
-        return await self._open_room().store.members()
-
-    def now(self) -> datetime:
-        """Return the store's time, by which everything in it is judged; aware, in UTC."""
-        return self._open_room().at()
-
-    def tree(self) -> Sequence[TreeRow]:
-        """Return the actors of this manager: names, states, mailboxes, for people and dashboards."""
-        return self._open_room().system.tree()
 
     def _open_room(self) -> Room:
         if self._tree is None:

@@ -1,0 +1,37 @@
+"""The part of the manager that shows how the store and the manager itself stand, as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from procactors.actors import TreeRow
+    from procactors.engine.room import Room
+    from procactors.model.status import ProcessStatus
+    from procactors.stores import Member
+
+
+class Overview:
+    """What there is to see besides single processes. Base of `ProcessManager`."""
+
+    def _open_room(self) -> Room:
+        raise NotImplementedError
+
+    async def counts(self) -> dict[ProcessStatus, int]:
+        """Return how many processes there are of each status. Cancellation: safe."""
+        return await self._open_room().store.counts()
+
+    async def managers(self) -> Sequence[Member]:
+        """Return all managers and clients that are registered on the store. Cancellation: safe."""
+        return await self._open_room().store.members()
+
+    def now(self) -> datetime:
+        """Return the store's time, by which everything in it is judged; aware, in UTC."""
+        return self._open_room().at()
+
+    def tree(self) -> Sequence[TreeRow]:
+        """Return the actors of this manager: names, states, mailboxes, for people and dashboards."""
+        return self._open_room().system.tree()
