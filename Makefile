@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check coverage format bench bench-peers clean
+.PHONY: demo test check coverage docs format bench bench-peers clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/procactors demo $(ARGS)
@@ -28,6 +28,11 @@ coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage report --fail-under=100 --format=total --include='*/actors/*,*/model/*,*/deferred/*'
 	$(BIN)/coverage report --fail-under=95 --format=total
 
+# The site, into site/; --strict makes a broken link or a page that is in no menu a failure.
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
@@ -39,7 +44,7 @@ bench-peers: $(VENV)/bench.stamp $(VENV)-dbos/peer.stamp $(VENV)-huey/peer.stamp
 	$(BIN)/python benchmarks/peers.py $(ARGS)
 
 clean:
-	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)-%/peer.stamp:
 	$(PYTHON) -m venv $(VENV)-$*
@@ -53,6 +58,7 @@ $(VENV)/demo.stamp: EXTRA = cli
 $(VENV)/test.stamp: EXTRA = test
 $(VENV)/dev.stamp: EXTRA = dev
 $(VENV)/bench.stamp: EXTRA = bench
+$(VENV)/docs.stamp: EXTRA = docs
 $(VENV)/%.stamp: pyproject.toml $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
 	touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -79,3 +80,26 @@ def test_links_between_pages_lead_somewhere():
     for page in [*root.glob("*.md"), *root.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_page_is_in_the_menu_of_the_site_once():
+    menu = (PAGES.parents[1] / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    docs = PAGES.parent
+    pages = sorted(str(page.relative_to(docs)) for page in docs.glob("**/*.md"))
+    assert sorted(re.findall(r"[\w/-]+\.md", menu)) == pages
+
+
+def test_every_public_name_is_on_the_api_page():
+    elsewhere = {name for name in vars(errors) if name.endswith("Error")}
+    elsewhere |= {kind.__name__ for kind in get_args(ProcessEvent)} | {"ProcessEvent"}
+    said = re.findall(r"^::: ([\w.]+)$", (PAGES / "api.md").read_text("utf-8"), re.MULTILINE)
+    for package in ("procactors", "procactors.web", "procactors.deferred", "procactors.actors"):
+        init = PAGES.parents[1].joinpath("src", *package.split("."), "__init__.py").read_text("utf-8")
+        names = set(re.findall(r" as ([A-Za-z]\w*)$", init, re.MULTILINE)) - elsewhere
+        assert {f"{package}.{name}" for name in names} <= set(said), package
+
+
+def test_every_name_on_the_api_page_is_there():
+    for line in re.findall(r"^::: ([\w.]+)$", (PAGES / "api.md").read_text("utf-8"), re.MULTILINE):
+        module, _, name = line.rpartition(".")
+        assert hasattr(importlib.import_module(module), name), line
