@@ -23,6 +23,7 @@ from procactors.cli.details import details
 from procactors.cli.failure import FAILED, FINISHED, BadInputError, CommandError, failures_as_lines
 from procactors.cli.parameters import URL_VARIABLE, AsJson, Data, Db, Pid, StepName
 from procactors.cli.run import Foreground, Order
+from procactors.cli.serve import serve
 from procactors.cli.store import note_if_nobody_runs, on_store, others_on
 from procactors.cli.target import definition
 from procactors.cli.watch import now
@@ -309,7 +310,7 @@ def managers(as_json: AsJson = False, db: Db = "") -> None:
         note("no managers on this store")
 
 
-for command in (worker, queues.pause, queues.resume, queues.drain, queues.queues):
+for command in (serve, worker, queues.pause, queues.resume, queues.drain, queues.queues):
     app.command()(command)
 
 

@@ -111,6 +111,7 @@ class Pages:
             begun=[row.name for row in rows if row.attempts or row.status is not StepStatus.PENDING],
             children=await self._children(request, info, history),
             verbs=VERBS,
+            sees_all=await access.may(request, "read"),
         )
         remember(response, request, token)
         return response
