@@ -201,6 +201,27 @@ async def test_managers_are_listed():
     assert one["is_alive"] is True
 
 
+async def test_a_queue_is_paused_and_resumed():
+    async with shop(allow_all) as (manager, client):
+        paused = await client.post("/api/queues/pause", json={"name": "quick"})
+        assert paused.status_code == 200
+        handle = await manager.start(QUICK)
+        (quick,) = [one for one in (await client.get("/api/queues")).json() if one["name"] == "quick"]
+        assert quick["is_paused"] is True
+        assert (await handle.info()).status == "queued"
+        assert (await client.post("/api/queues/resume", json={"name": "quick"})).status_code == 200
+        await handle.result()
+
+
+async def test_who_may_not_pause_pauses_nothing():
+    async with shop(lambda request, action, pid: action != "pause") as (manager, client):
+        for verb in ("pause", "resume"):
+            assert is_problem(await client.post(f"/api/queues/{verb}", json={}), 403, "pause")
+            forged = await client.post(f"/api/queues/{verb}", json={}, headers={"origin": "http://evil.test"})
+            assert is_problem(forged, 403)
+        assert not any(queue.is_paused for queue in await manager.queues())
+
+
 async def test_the_api_is_described_as_it_is():
     async with shop(allow_all) as (manager, client):
         pid = (await manager.start(QUICK)).pid

@@ -148,6 +148,18 @@ async def test_managers_and_actors_are_shown():
     assert "persistence" in page.text
 
 
+async def test_a_queue_is_paused_by_its_form():
+    async with shop(allow_all) as (manager, client):
+        page = await client.get("/managers")
+        token = Forms(page.text).found["pause"]["token"]
+        for verb, is_paused in (("pause", True), ("resume", False)):
+            forged = await client.post(f"/api/queues/{verb}", data={"name": "", "token": "forged"})
+            assert forged.status_code == 403
+            done = await client.post(f"/api/queues/{verb}", data={"name": "", "token": token})
+            assert (done.status_code, done.headers["location"]) == (303, "/managers")
+            assert (await manager.queues())[0].is_paused is is_paused
+
+
 @pytest.mark.parametrize(
     ("path", "kind"), [("procactors.css", "text/css"), ("procactors.js", "javascript"), ("icon.svg", "svg")]
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-Action: TypeAlias = Literal["read", "start", "proceed", "cancel", "retry", "rewind", "skip", "fork"]
+Action: TypeAlias = Literal["read", "start", "proceed", "cancel", "retry", "rewind", "skip", "fork", "pause"]
 Authorize: TypeAlias = "Callable[[Request, str, str | None], bool | Awaitable[bool]]"
 
 

@@ -9,7 +9,6 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from procactors._clock import SystemClock
 from procactors._ids import checked_pid
 from procactors.errors import InvalidDefinitionError
 from procactors.stores import is_gone, this_process
@@ -103,7 +102,7 @@ class Api:
         """Start a process by the name of its definition."""
         refuse_foreign(request)
         await self.access.require(request, "start")
-        wanted = await self._sent(request, _body.Start)
+        wanted = await self.sent(request, _body.Start)
         process = self._startable.get(wanted.name)
         if process is None:
             known = ", ".join(self._startable) or "none"
@@ -125,7 +124,9 @@ class Api:
         pid = checked_pid(request.path_params["pid"])
         await self.access.require(request, action, pid)
         is_form = _body.content_type(request) == _body.FORM
-        body: Any = await (self._form(request, pid, action) if is_form else self._sent(request, verb.body))
+        body: Any = await (
+            self._filled_in(request, pid, action) if is_form else self.sent(request, verb.body)
+        )
         found = await verb.act(self.manager, pid, body)
         if is_form:
             return RedirectResponse(f"{request.scope.get('root_path', '')}/processes/{found}", 303)
@@ -137,20 +138,26 @@ class Api:
 
     async def members(self) -> list[ManagerOnStore]:
         """Return all who are registered on the store, but for clients that are gone. Cancellation: safe."""
-        here, now = this_process("", "client"), SystemClock().wall()
+        here, now = this_process("", "client"), self.manager.now().timestamp()
         found = [
             _on_store(one, is_alive=not is_gone(one, here, now)) for one in await self.manager.managers()
         ]
         return [one for one in found if one.is_alive or one.kind == "manager"]
 
-    async def _sent(self, request: Request, kind: type[T]) -> T:
+    async def sent(self, request: Request, kind: type[T]) -> T:
+        """Return what a request says in JSON. Cancellation: safe."""
         if _body.content_type(request) != _body.JSON:
             raise HTTPException(415, f"send {_body.JSON}", {"accept": _body.JSON})
         return _body.decoded(await self._read(request), kind)
 
-    async def _form(self, request: Request, pid: str, action: Action) -> Any:
+    async def form(self, request: Request) -> dict[str, str]:
+        """Return what one of our own forms says. Cancellation: safe."""
         form = filled_in(await self._read(request))
         check_token(request, form.get("token", ""))
+        return form
+
+    async def _filled_in(self, request: Request, pid: str, action: Action) -> Any:
+        form = await self.form(request)
         question = (await self.manager.info(pid)).interrupt if action == "proceed" else None
         return _body.fitting(said_in(form, question.schema if question else None), VERBS[action].body)
 

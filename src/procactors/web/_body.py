@@ -52,6 +52,12 @@ class Branch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Any = None
 
 
+class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The name of a definition; null: all of them."""
+
+    name: str | None = None
+
+
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """There is nothing to say."""
 

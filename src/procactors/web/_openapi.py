@@ -57,7 +57,7 @@ _LAST_EVENT = {
 def document(root: str) -> dict[str, Any]:
     """Return the description of the API that is mounted at `root`."""
     bodies = {verb.body for verb in VERBS.values()}
-    kinds = [ProcessInfo, Problem, _body.Start, *sorted(bodies, key=lambda kind: kind.__name__)]
+    kinds = [ProcessInfo, Problem, _body.Start, _body.Queue, *sorted(bodies, key=lambda kind: kind.__name__)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     return {
         "openapi": "3.1.0",
@@ -71,7 +71,20 @@ def document(root: str) -> dict[str, Any]:
 def _paths() -> dict[str, Any]:
     many = {"type": "array", "items": _ONE}
     managers = {"type": "array", "items": {"type": "object"}}
+    refusals = (400, 403, 413, 415, 422, 503)
     return {
+        "/api/queues": {
+            "get": _operation("listQueues", "How each definition's processes stand", {200: managers}, (404,))
+        },
+        **{
+            f"/api/queues/{verb}": {
+                "post": _operation(f"{verb}Queue", says, {200: managers}, refusals, body=_body.Queue)
+            }
+            for verb, says in (
+                ("pause", "Let no process of a name begin to run"),
+                ("resume", "Let the processes of a name run again"),
+            )
+        },
         "/api/processes": {
             "get": _operation(
                 "listProcesses", "List processes, the newest first", {200: many}, (400,), _FILTERS
@@ -80,7 +93,7 @@ def _paths() -> dict[str, Any]:
                 "startProcess",
                 "Start a process by the name of its definition",
                 {201: _ONE},
-                (400, 403, 413, 415, 422, 503),
+                refusals,
                 body=_body.Start,
             ),
         },

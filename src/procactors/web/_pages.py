@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from jinja2 import Environment, PackageLoader
 from starlette.responses import HTMLResponse
 
-from procactors._clock import SystemClock
 from procactors._ids import checked_pid
 from procactors.model.event import EVENT_CLASSES, ProcessWaiting
 from procactors.model.status import ProcessStatus, StepStatus
@@ -78,6 +76,7 @@ class Pages:
         return _page(
             request,
             "list.html",
+            now=self._manager.now(),
             page=page,
             query=query,
             statuses=list(ProcessStatus),
@@ -96,12 +95,13 @@ class Pages:
         possible = [action for action in _possible(info) if await access.may(request, action, pid)]
         token = token_for(request)
         document = self._api.redaction.document(msgspec.to_builtins(info))
-        rows = timeline(info, history, _now())
+        rows = timeline(info, history, self._manager.now())
         for row in rows:
             row.output = self._api.redaction.payload(row.output)
         response = _page(
             request,
             "process.html",
+            now=self._manager.now(),
             info=info,
             shown=document,
             rows=rows,
@@ -117,15 +117,23 @@ class Pages:
         return response
 
     async def managers(self, request: Request) -> Response:
-        """Show who is on the store, and the actors of this manager."""
-        await self._api.access.require(request, "read")
-        return _page(
+        """Show who is on the store, its queues, and the actors of this manager."""
+        access = self._api.access
+        await access.require(request, "read")
+        token = token_for(request)
+        response = _page(
             request,
             "managers.html",
+            now=self._manager.now(),
             members=await self._api.members(),
+            queues=await self._manager.queues(),
+            may_pause=await access.may(request, "pause"),
+            token=token,
             tree=self._manager.tree(),
             sees_all=True,
         )
+        remember(response, request, token)
+        return response
 
     async def _children(
         self, request: Request, info: ProcessInfo, history: list[ProcessEvent]
@@ -164,9 +172,5 @@ def _possible(info: ProcessInfo) -> list[Any]:
 
 def _page(request: Request, template: str, **values: Any) -> Response:
     root = request.scope.get("root_path", "").rstrip("/")
-    text = _templates.get_template(template).render(root=root, now=_now(), **values)
+    text = _templates.get_template(template).render(root=root, **values)
     return HTMLResponse(text)
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(SystemClock().wall(), UTC)

@@ -32,10 +32,10 @@ def process_app(
     Args:
         manager: Whose processes; a client (`run=False`) will do.
         authorize: `authorize(request, action, pid)`, plain or async, says whether the request may do that.
-            Actions are "read", "start", "proceed", "cancel", "retry", "rewind", "skip", "fork". What may not
-            be read is not listed, and answers 404. The pid is None for "start", and for what concerns all
-            processes: the managers, the number of processes. An exception of the framework's for HTTP errors
-            becomes the response. `allow_all` opens it to everybody who can reach it.
+            Actions are "read", "start", "proceed", "cancel", "retry", "rewind", "skip", "fork", "pause". What
+            may not be read is not listed, and answers 404. The pid is None for "start", "pause" and what
+            concerns all processes: the managers, the queues, the number of processes. An exception of the
+            framework's for HTTP errors becomes the response. `allow_all` opens it to all who can reach it.
         processes: The definitions that may be started by name.
         redact: Names of fields whose values are never shown, at any depth of data, outputs, questions and
             arguments, whatever their case. Errors are shown as they are: keep secrets out of messages.

@@ -17,6 +17,7 @@ from procactors.web._events import Events
 from procactors.web._headers import SecurityHeaders
 from procactors.web._pages import Pages, problem_page
 from procactors.web._problems import problem_response
+from procactors.web._queues import Queues
 from procactors.web._redaction import Redaction
 
 if TYPE_CHECKING:
@@ -51,11 +52,15 @@ def _event_routes(events: Events) -> list[Route]:
 
 
 def _api_routes(api: Api) -> list[Route]:
+    queues = Queues(api)
     return [
         Route("/api/processes", api.processes, methods=["GET"]),
         Route("/api/processes", api.start, methods=["POST"]),
         Route("/api/processes/{pid}", api.info, methods=["GET"]),
         Route("/api/processes/{pid}/{action}", api.act, methods=["POST"]),
+        Route("/api/queues", queues.queues, methods=["GET"]),
+        Route("/api/queues/pause", queues.pause, methods=["POST"]),
+        Route("/api/queues/resume", queues.resume, methods=["POST"]),
         Route("/api/managers", api.managers, methods=["GET"]),
         Route("/openapi.json", api.openapi, methods=["GET"]),
     ]
