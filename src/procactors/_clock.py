@@ -30,8 +30,8 @@ class Clock(Protocol):
         """Return the event loop's time now. May be called from any thread."""
         ...
 
-    def agreed(self, elsewhere: float) -> Instant:
-        """Return the time to go by when a database, which all go by, says that it is `elsewhere`."""
+    def lead_of(self, elsewhere: float, at: Deadline) -> float:
+        """Return how far a database's time is ahead of `monotonic()`, as it said `elsewhere` then."""
         ...
 
     def begin_outside(self) -> None:
@@ -59,9 +59,9 @@ class SystemClock:
         # A call of Deadline would take longer than the clock does, for each message of each actor.
         return time.monotonic()  # type: ignore[return-value]
 
-    def agreed(self, elsewhere: float) -> Instant:
-        """Return the database's time."""
-        return Instant(elsewhere)
+    def lead_of(self, elsewhere: float, at: Deadline) -> float:
+        """Return the difference."""
+        return elsewhere - at
 
     def begin_outside(self) -> None:
         """Do nothing: real time waits for nobody."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import asyncpg
 
-from procactors._clock import Instant
+from procactors._clock import Deadline, Instant
 from procactors.errors import InvalidStateError, StoreUnavailableError
 from procactors.stores import _batch as b
 from procactors.stores._appending import AppendingTransaction, append_at_once, landed
@@ -120,8 +120,8 @@ class PostgresStore(TalkingStore):
         """Learn what time it is in the database. May be called in any thread."""
         before = self.clock.monotonic()
         time = await connection.fetchval(sql["time"])
-        middle = (before + self.clock.monotonic()) / 2
-        self._ahead_s = self.clock.agreed(time) - middle
+        middle = Deadline((before + self.clock.monotonic()) / 2)
+        self._ahead_s = self.clock.lead_of(time, middle)
 
     # Reading and writing.
 

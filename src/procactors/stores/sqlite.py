@@ -185,7 +185,11 @@ class SqliteStore(TalkingStore):
     async def _end_lease(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
-            await lease.stop()
+            self.clock.begin_outside()
+            try:
+                await lease.stop()
+            finally:
+                self.clock.end_outside()
 
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too; polling is quicker while there are others."""

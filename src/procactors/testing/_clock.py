@@ -55,9 +55,9 @@ class VirtualClock:
         """Return the virtual time of the loop."""
         return Deadline(self._now)
 
-    def agreed(self, elsewhere: float) -> Instant:  # noqa: ARG002 - virtual time goes by no other
-        """Return the virtual wall time, whatever a database says."""
-        return self.wall()
+    def lead_of(self, elsewhere: float, at: Deadline) -> float:  # noqa: ARG002 - it goes by no other time
+        """Return how far the virtual wall time is ahead, whatever a database says."""
+        return self._start - self._base
 
     def begin_outside(self) -> None:
         """Hold time: work has left the loop."""
