@@ -107,6 +107,17 @@ async def test_a_group_has_a_limit_of_its_own(world, ward, services):
         assert ward.order[:5] == [0, 1, 8, 9, 12]
 
 
+async def test_a_fork_is_in_the_group_of_what_it_was_forked_from(world, ward, services):
+    plan = Process("grouped", [enters], max_per_group=1)
+    async with world.manager(services=services) as m:
+        handle = await m.start(plan, {"n": 1, "s": 0.1}, group="a")
+        await handle.result()
+        forks = [await m.fork(handle.pid, "enters") for _ in range(2)]
+        await results_of(m, forks)
+        assert {(await fork.info()).group for fork in [handle, *forks]} == {"a"}
+        assert ward.most["all"] == 1
+
+
 async def test_who_has_no_group_is_in_none(world, ward, services):
     plan = Process("grouped", [enters], max_per_group=1)
     async with world.manager(services=services) as m:

@@ -57,6 +57,7 @@ async def fork(room: Room, pid: str, step: str, data: Any) -> str:
         priority=record.priority,
         step=step,
         forked_from=pid,
+        group=record.group,
     )
     insert = b.Insert(
         pid=room.ids.pid(),
@@ -64,6 +65,7 @@ async def fork(room: Room, pid: str, step: str, data: Any) -> str:
         plan=record.plan,
         tags=record.tags,
         priority=record.priority,
+        group=record.group,
     )
     await room.persistence.ask(Write(insert, room.patience()), timeout=None)
     room.look_again()

@@ -40,6 +40,7 @@ def info_of(record: Record) -> ProcessInfo:
         name=record.name,
         key=record.key,
         tags=record.tags,
+        group=record.group,
         priority=record.priority,
         status=S.CANCELLING
         if record.cancel_reason is not None and not state.status.is_ended and state.undo is None

@@ -55,6 +55,7 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
         key: The key it was started with.
         tags: The tags it was started with.
         priority: A larger one goes first.
+        group: The group it was started in, for `max_per_group`.
         status: Where it stands.
         data: What the current or next step gets.
         output: What the last step returned, once finished.
@@ -84,6 +85,7 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     tags: tuple[str, ...] = ()
     priority: int = 0
+    group: str | None = None
     status: ProcessStatus
     data: Any = None
     output: Any = None

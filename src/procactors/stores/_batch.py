@@ -31,6 +31,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         error_body: Stored body of the event that `state.error_seq` points to, if to any.
         interrupt_body: The same of `state.interrupt_seq`.
         cancel_reason: Reason of the cancel that waits for its owner; None: none waits.
+        group: What `max_per_group` counts.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     error_body: str | None = None
     interrupt_body: str | None = None
     cancel_reason: str | None = None
+    group: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -31,6 +31,7 @@ class _Queued(msgspec.Struct):
 
     definition: msgspec.Raw
     data: msgspec.Raw = msgspec.Raw(b"null")
+    group: str | None = None
 
 
 _queued_in = msgspec.json.Decoder(_Queued).decode
@@ -68,6 +69,7 @@ def record_of(row: Sequence[Any]) -> Record:
         error_body=error_body,
         interrupt_body=interrupt_body,
         cancel_reason=cancel_reason,
+        group=queued.group,
     )
 
 
