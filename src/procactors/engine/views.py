@@ -116,19 +116,22 @@ async def record_of(room: Room, pid: str) -> Record:
 
 
 async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
-    """Wait for the end of a process, and return its output or raise how it ended."""
+    """Wait for the end of a process, and return its output or raise how it ended.
+
+    Only waiting has a limit: what is over already is told even to who has no time at all.
+    """
     follower = Follower(pid, wants_ends_only=True)
-    with nullcontext() if timeout is None else anyio.fail_after(timeout):
-        try:
-            followed = await room.streams.ask(Follow(follower), timeout=None)
-            if not followed.is_alive:
-                record = await record_of(room, pid)
-                if record.state.status.is_ended:
-                    return _outcome(pid, _end_in(record))
+    try:
+        followed = await room.streams.ask(Follow(follower), timeout=None)
+        if not followed.is_alive:
+            record = await record_of(room, pid)
+            if record.state.status.is_ended:
+                return _outcome(pid, _end_in(record))
+        with nullcontext() if timeout is None else anyio.fail_after(timeout):
             await follower.wait()
-            end = follower.take()
-        finally:
-            room.streams.tell(Unfollow(follower))
+        end = follower.take()
+    finally:
+        room.streams.tell(Unfollow(follower))
     if end is None:
         raise ActorStoppedError(
             "the manager was closed; the process goes on, ask another manager for its result"
