@@ -47,7 +47,7 @@ def step_as(call: C, name: str | None) -> C:
     if name is None:
         register(call)
         return call
-    if not name or ":" in name:
+    if not isinstance(name, str) or not name or ":" in name:
         raise InvalidDefinitionError(f"a step's stable name is text without a colon, not {name!r}")
     _check_importable(call)
     before = _known.get(name)
@@ -99,6 +99,19 @@ def resolve(reference: str, modules: Sequence[str] = ()) -> Call:
         raise StepNotResolvableError(f"step reference {reference!r} names a {type(found).__name__}")
     resolved: Call = found
     return resolved
+
+
+def problem_of(reference: str) -> str | None:
+    """Return why a text can't be a reference; None: it can, whether it leads anywhere or not.
+
+    Of a module nothing is asked: the main program's is its file's stem, which may be any text.
+    """
+    if not reference:
+        return "is empty"
+    module, colon, qualname = reference.partition(":")
+    if colon and not (module and all(part.isidentifier() for part in qualname.split("."))):
+        return f"must be 'module:qualname' or a stable name without a colon, not {reference!r}"
+    return None
 
 
 def is_of_main(reference: str) -> bool:

@@ -90,8 +90,7 @@ class Step(_Named, frozen=True, kw_only=True):
         if self.executor not in EXECUTORS:
             raise self._problem("executor")(f"must be one of {EXECUTORS}, not {self.executor!r}")
         self._check_limits()
-        if self.at_most_once and self.retry is not None:
-            raise self._problem("at_most_once")("and retry exclude each other")
+        self._check_flags()
         if self.undo is not None:
             self._check_undo()
 
@@ -105,6 +104,13 @@ class Step(_Named, frozen=True, kw_only=True):
             raise self._problem("undo")("must be something to call")
         if self.undo.interrupts or self.undo.undo is not None:
             raise self._problem("undo")("can't interrupt, or be undone itself")
+
+    def _check_flags(self) -> None:
+        for field in ("interrupts", "at_most_once"):
+            if not isinstance(getattr(self, field), bool):
+                raise self._problem(field)(f"must be True or False, not {shown(getattr(self, field))}")
+        if self.at_most_once and self.retry is not None:
+            raise self._problem("at_most_once")("and retry exclude each other")
 
     def _check_limits(self) -> None:
         if self.memory_bytes is not None and (type(self.memory_bytes) is not int or self.memory_bytes <= 0):
@@ -205,8 +211,9 @@ def check_seconds(value: Any, problem: Any) -> None:
 
 def _check_call(name: str, field: str, call: Any) -> None:
     if isinstance(call, str):
-        if not call:
-            raise InvalidDefinitionError(f"step {name!r}, field {field!r}: is empty", step=name)
+        problem = problem_of(call) or reference.problem_of(call)
+        if problem:
+            raise InvalidDefinitionError(f"step {name!r}, field {field!r}: {problem}", step=name)
         return
     try:
         reference.register(call)
