@@ -75,7 +75,7 @@ LOSING_WORDS = {
     ),
     r"(?:pause|pausing|paused) (?:the|a|this|its|every) process": ("interrupt", []),
     r"process (?:is|was|gets|are) paused|paused process(?:es)?": ("interrupt", []),
-    r"workflows?": ("process", ["why.md", "README.md"]),
+    r"workflows?": ("process", ["why.md", "comparison.md", "README.md"]),
     r"(?:process|workflow|run|job) ids?": ("pid", []),
     r"fencing tokens?|generation numbers?": ("epoch", []),
     r"lock (?:holder|owner)|leader": ("owner", []),
