@@ -44,17 +44,51 @@ def process_app(
         TypeError: `authorize` is missing, or no function.
         ImportError: The extra is not installed: `pip install "procactors[web]"`.
     """
-    if not callable(authorize):
-        problem = (
-            "process_app(manager, authorize=...) wants a function authorize(request, action, pid) that says"
-            " who may do what; authorize=allow_all opens it to everybody"
-        )
-        raise TypeError(problem)
-    if isinstance(redact, str):
-        raise TypeError(f"redact is several names, not one text: redact=[{redact!r}]")
+    _check(authorize, redact)
     try:
         from procactors.web._routes import routed  # noqa: PLC0415 - the middleware works without the extra
     except ModuleNotFoundError as error:
         hint = f'process_app needs an extra ({error}): pip install "procactors[web]"'
         raise ImportError(hint) from error
     return routed(manager, authorize, processes, redact)
+
+
+def process_router(
+    manager: ProcessManager,
+    *,
+    authorize: Callable[[Any, str, str | None], bool | Awaitable[bool]],
+    processes: Iterable[Process] = (),
+    redact: Iterable[str] = (),
+) -> Any:
+    """Return the JSON API and event streams as a router of FastAPI, which then documents them as its own.
+
+    `app.include_router(process_router(manager, authorize=...), prefix="/jobs")`. It has no pages.
+
+    Args:
+        manager: As for `process_app`.
+        authorize: As for `process_app`.
+        processes: As for `process_app`.
+        redact: As for `process_app`.
+
+    Raises:
+        TypeError: As for `process_app`.
+        ImportError: FastAPI is not installed.
+    """
+    _check(authorize, redact)
+    try:
+        from procactors.web._router import router  # noqa: PLC0415 - the middleware works without the extra
+    except ModuleNotFoundError as error:
+        hint = f'process_router needs more ({error}): pip install "procactors[web]" fastapi'
+        raise ImportError(hint) from error
+    return router(manager, authorize, processes, redact)
+
+
+def _check(authorize: Any, redact: Any) -> None:
+    if not callable(authorize):
+        problem = (
+            "the web face wants authorize=, a function authorize(request, action, pid) that says"
+            " who may do what; authorize=allow_all opens it to everybody"
+        )
+        raise TypeError(problem)
+    if isinstance(redact, str):
+        raise TypeError(f"redact is several names, not one text: redact=[{redact!r}]")

@@ -36,24 +36,32 @@ def routed(
     manager: ProcessManager, authorize: Authorize, processes: Iterable[Process], redact: Iterable[str]
 ) -> App:
     """Return the application; see `process_app`."""
-    access, redaction = Access(authorize), Redaction(redact)
-    api = Api(manager, access, redaction, {process.name: process for process in processes})
+    api = _api(manager, authorize, processes, redact)
     handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), _failed)
-    events = Events(manager, access, redaction)
-    routes: list[Route | Mount] = [*_event_routes(events), *_api_routes(api), *_page_routes(Pages(api))]
+    routes: list[Route | Mount] = [*_api_routes(api), *_page_routes(Pages(api))]
     return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers))
 
 
-def _event_routes(events: Events) -> list[Route]:
-    return [
-        Route("/api/events", events.of_all, methods=["GET"]),
-        Route("/api/processes/{pid}/events", events.of_one, methods=["GET"]),
-    ]
+def endpoints(
+    manager: ProcessManager, authorize: Authorize, processes: Iterable[Process], redact: Iterable[str]
+) -> list[Route]:
+    """Return the routes of the API alone."""
+    return _api_routes(_api(manager, authorize, processes, redact))
+
+
+def _api(
+    manager: ProcessManager, authorize: Authorize, processes: Iterable[Process], redact: Iterable[str]
+) -> Api:
+    startable = {process.name: process for process in processes}
+    return Api(manager, Access(authorize), Redaction(redact), startable)
 
 
 def _api_routes(api: Api) -> list[Route]:
     queues = Queues(api)
+    events = Events(api.manager, api.access, api.redaction)
     return [
+        Route("/api/events", events.of_all, methods=["GET"]),
+        Route("/api/processes/{pid}/events", events.of_one, methods=["GET"]),
         Route("/api/processes", api.processes, methods=["GET"]),
         Route("/api/processes", api.start, methods=["POST"]),
         Route("/api/processes/{pid}", api.info, methods=["GET"]),

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from starlette.responses import Response
 
 from procactors.errors import ProcactorsError
 from procactors.web._stopping import until_stopping
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 15.0
 RECONNECT_MS = 1000
-_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # a proxy hands on what it gets at once
-]
+MEDIA_TYPE = "text/event-stream"
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # a proxy hands on what it gets at once
 _log = logging.getLogger("procactors.web")
 
 
@@ -39,7 +37,7 @@ def opening(number: int | None) -> bytes:
     return f"retry: {RECONNECT_MS}\n{'' if number is None else f'id: {number}{chr(10)}'}\n".encode()
 
 
-class Streaming:
+class Streaming(Response):
     """The response: sends what an iterator of messages gives, and a comment if it gives nothing for long."""
 
     def __init__(
@@ -50,6 +48,8 @@ class Streaming:
         on_pause: Callable[[], None],
     ) -> None:
         """Send `first`, then `messages` (None: nothing to send), then `close`; `on_pause` at each comment."""
+        super().__init__(headers=_HEADERS, media_type=MEDIA_TYPE)
+        del self.headers["content-length"]
         self._first = first
         self._messages = messages
         self._close = close
@@ -71,7 +71,7 @@ class Streaming:
             group.cancel_scope.cancel()
 
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with anyio.create_task_group() as group:
                 group.start_soon(leave)
                 group.start_soon(stop)
