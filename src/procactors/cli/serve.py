@@ -27,7 +27,7 @@ def serve(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen")] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0: a free one")] = _PORT,
     write: Annotated[
-        bool, typer.Option("--write", help="Also proceed, cancel, retry, rewind, skip, fork")
+        bool, typer.Option("--write", help="Also proceed, cancel, retry, rewind, skip, fork, pause")
     ] = False,
     db: Db = "",
 ) -> None:
