@@ -309,8 +309,8 @@ class ProcessManager(GoingBack, HoldingBack, Overview):
         """
         wanted = (status,) if isinstance(status, str) else status
         statuses = None if wanted is None else [ProcessStatus(one) for one in wanted]
-        if limit < 1:
-            raise ValueError(f"limit must be 1 or more, not {limit!r}")
+        if not isinstance(limit, int) or limit < 1:
+            raise ValueError(f"limit must be a whole number, 1 or more, not {limit!r}")
         last = None if after is None else checked_pid(after)
         records = await self._open_room().store.records(statuses, name, limit, last)
         return [views.info_of(record) for record in records]
@@ -368,6 +368,9 @@ class ProcessManager(GoingBack, HoldingBack, Overview):
         Args:
             pid: The process; None: all of them.
             after: Begin after this `seq` of the process, or after this `position` of the stream of all.
+
+        Raises:
+            ValueError: `after` is not a number that an event could have.
 
         Raises (on entering):
             UnknownProcessError: There is no such process.

@@ -302,3 +302,18 @@ async def test_a_url_with_an_option_and_a_relative_path(tmp_path, monkeypatch):
     with pytest.raises(InvalidStoreError):
         async with ProcessManager("sqlite:///relative.db?synchronous=PERHAPS"):
             pass
+
+
+@pytest.mark.parametrize("after", ["x", "3", 1.5, 10**30])
+async def test_after_what_no_event_can_be_is_refused(m, after):
+    handle = await m.start(P)
+    with pytest.raises(ValueError, match="after"):
+        m.subscribe(handle.pid, after=after)
+    with pytest.raises(ValueError, match="after"):
+        m.subscribe(after=after)
+
+
+@pytest.mark.parametrize("limit", [None, "3", 2.5])
+async def test_a_limit_that_is_no_number_is_refused(m, limit):
+    with pytest.raises(ValueError, match="limit"):
+        await m.list(limit=limit)

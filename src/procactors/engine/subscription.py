@@ -20,13 +20,21 @@ if TYPE_CHECKING:
     from procactors.model.event import ProcessEvent
 
 _PAGE = 500
+_NUMBER_MAX = 2**63 - 1  # of events; what stores can keep
 
 
 class EventStream:
     """The events of one process, or of all: `async with manager.subscribe(pid) as events: async for ...`."""
 
     def __init__(self, room: Room, pid: str | None, after: int | None) -> None:
-        """Follow `pid` after the seq `after`, or all processes (None) after the position `after`."""
+        """Follow `pid` after the seq `after`, or all processes (None) after the position `after`.
+
+        Raises:
+            ValueError: `after` is not a number that an event could have.
+        """
+        if after is not None and (not isinstance(after, int) or after > _NUMBER_MAX):
+            problem = f"after must be the number of an event, not {after!r}"
+            raise ValueError(problem)
         self._room = room
         self._pid = pid
         self._last = after or 0
