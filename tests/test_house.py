@@ -39,6 +39,7 @@ PUBLIC_PACKAGES = [
     "procactors.deferred",
     "procactors.web",
     "procactors.errors",
+    "procactors.otel",
     "procactors.testing",
     "procactors.web",
 ]

@@ -28,8 +28,33 @@ class Observer:
     def actor_abandoned(self, actor: str) -> None:
         """`actor` ignored stop and cancellation beyond its grace and was left behind."""
 
+    def trace_context(self) -> str | None:
+        """Return the W3C traceparent that a process carries which the calling code starts; None: none."""
+        return None
+
     def events_committed(self, events: Sequence[object], seconds: float) -> None:
-        """These `events` (each a `ProcessEvent`) are in the store now; their transaction took `seconds`."""
+        """These `events` (each a `ProcessEvent`) are in the store now; their transaction took `seconds`.
+
+        Their payloads may still be encoded (`msgspec.Raw`).
+        """
+
+    def process_changed(
+        self, pid: str, name: str, events: Sequence[object], *, trace: str | None, is_owned: bool
+    ) -> None:
+        """These `events` of process `pid` are in the store now, of all that its transaction has written.
+
+        `name` is its definition's, `trace` what `trace_context` said when it was started, in whatever
+        manager; `is_owned` is whether this manager sees to it from now on. Called before anybody else knows.
+        """
+
+    def process_lost(self, pid: str) -> None:
+        """This manager saw to process `pid`, and another one does now."""
+
+    def attempt_begins(self, pid: str, step: str, attempt: int) -> None:
+        """An `attempt` of `step` of process `pid` begins.
+
+        Called in its task: context variables that are set here are the step's.
+        """
 
     def store_retried(self, error: BaseException, delay: float) -> None:
         """The store failed with `error`; the same write is tried again after `delay` seconds."""

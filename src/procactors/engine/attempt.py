@@ -99,6 +99,7 @@ class Attempt:
         """Run the step in the calling task. Raises only if the calling task itself is cancelled."""
         ctx = StepContext(self.pid, self.step.name, self.attempt, self._room.services, self)
         current_step.set(ctx)
+        self._room.observer.attempt_begins(self.pid, self.step.name, self.attempt)
         outcome: StepOutcome
         try:
             prepared = self._room.catalog.prepared(self.step)

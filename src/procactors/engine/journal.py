@@ -87,6 +87,7 @@ class Journal:
                 return outcome.error
             if type(outcome) is b.Stale:
                 self.is_over = True
+                self._room.observer.process_lost(self._pid)
                 raise self._lost(outcome)
             commands = outcome.commands
         self.state = decision.state
@@ -104,6 +105,7 @@ class Journal:
         return b.Append(
             process=self.process,
             pid=self._pid,
+            name=self._plan.name,
             epoch=self._epoch,
             decision=decision,
             priority=self._priority,

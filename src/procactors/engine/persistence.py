@@ -16,12 +16,15 @@ from msgspec import structs
 from procactors.actors import Actor, Backoff, Exit, Lane, Message, Overflow, ReplySlot
 from procactors.engine.messages import Committed, Write, WriteProgress
 from procactors.errors import StoreUnavailableError
+from procactors.model.event import numbered
+from procactors.model.state import is_owned
 from procactors.stores._batch import Swept, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from procactors.engine.room import Room
+    from procactors.model.event import ProcessEvent
 
 _log = logging.getLogger("procactors.engine")
 
@@ -142,8 +145,21 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
 
     def _report(self, written: tuple[Written, ...], seconds: float) -> None:
         if self._room.is_observed:
-            events = [event for one in written for event in one.events]
-            self._room.observer.events_committed(events, seconds)
+            committed: list[ProcessEvent] = []
+            for one in written:
+                committed += self._report_one(one)
+            self._room.observer.events_committed(committed, seconds)
+
+    def _report_one(self, one: Written) -> tuple[ProcessEvent, ...]:
+        state, first = one.state, one.state.seq - len(one.events) + 1
+        events = tuple(
+            numbered(event, one.pid, first + number, one.position + number)
+            for number, event in enumerate(one.events)
+        )
+        self._room.observer.process_changed(
+            one.pid, one.name, events, trace=state.trace, is_owned=is_owned(state)
+        )
+        return events
 
 
 _Job = tuple[Write | WriteProgress, ReplySlot[Any] | None]

@@ -58,6 +58,7 @@ async def fork(room: Room, pid: str, step: str, data: Any) -> str:
         step=step,
         forked_from=pid,
         group=record.group,
+        trace=room.observer.trace_context(),
     )
     insert = b.Insert(
         pid=room.ids.pid(),

@@ -160,6 +160,7 @@ def _queued(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> Proce
         parent_pid=order.kin.parent_pid if order.kin else None,
         depth=order.kin.depth if order.kin else 0,
         group=order.group,
+        trace=room.observer.trace_context(),
     )
 
 

@@ -136,6 +136,7 @@ class Sweeps:
         append = b.Append(
             process=record.id,
             pid=pid,
+            name=record.name,
             epoch=record.epoch,
             decision=decision,
             priority=record.priority,

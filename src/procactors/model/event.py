@@ -32,7 +32,8 @@ class _StepEvent(_Event, frozen=True, kw_only=True, gc=False):
 class ProcessQueued(_Event, frozen=True, kw_only=True):
     """The process is stored, with its plan and its input, and waits for a slot.
 
-    A fork begins at `step`, and names the process that it was `forked_from`.
+    A fork begins at `step`, and names the process that it was `forked_from`. `trace` is the W3C traceparent
+    of who started it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ProcessQueued(_Event, frozen=True, kw_only=True):
     step: str | None = None
     forked_from: str | None = None
     group: str | None = None
+    trace: str | None = None
 
 
 class ProcessStarted(_Event, frozen=True, kw_only=True):
@@ -317,6 +319,11 @@ def decode_body(
     if payload is not None:
         values[_PAYLOAD_FIELDS[type(event)]] = payload_in(_decode(payload))
     return _with(event, values)
+
+
+def numbered(event: ProcessEvent, pid: str, seq: int, position: int) -> ProcessEvent:
+    """Return a committed event with its numbers, its payload as it was."""
+    return _with(event, {"pid": pid, "seq": seq, "position": position})
 
 
 def published(event: ProcessEvent, pid: str, seq: int, position: int) -> ProcessEvent:

@@ -53,6 +53,7 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         started_at: When it was first taken up; 0: not yet.
         ended_at: When it ended; 0: not yet.
         reason: Why it is cancelled or blocked.
+        trace: The W3C traceparent of who started it; None: nobody traced it.
     """
 
     status: S
@@ -76,6 +77,7 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     started_at: float = 0
     ended_at: float = 0
     reason: str = ""
+    trace: str | None = None
 
 
 def apply(state: ProcessState | None, event: ProcessEvent, plan: Process) -> ProcessState:
@@ -88,7 +90,7 @@ def apply(state: ProcessState | None, event: ProcessEvent, plan: Process) -> Pro
         if not isinstance(event, e.ProcessQueued):
             raise InvalidStateError(f"a history begins with ProcessQueued, not {type(event).__name__}")
         at, index = event.at.timestamp(), plan.names.index(event.step) if event.step else 0
-        return ProcessState(S.QUEUED, 1, index=index, due_at=at, remaining_s=plan.timeout)
+        return ProcessState(S.QUEUED, 1, index=index, due_at=at, remaining_s=plan.timeout, trace=event.trace)
     try:
         allowed, fold = _RULES[type(event)]
     except KeyError:

@@ -84,6 +84,7 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         process: The store's number of the process.
+        name: The name of its definition.
         epoch: The epoch that its next write has to name.
         position: Position of the first event; the others follow without a gap.
         lets_start: Whether a process that was queued behind an end in this transaction may start now.
@@ -93,6 +94,7 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
     process: int
     pid: str
+    name: str
     epoch: int
     events: tuple[ProcessEvent, ...]
     state: ProcessState
@@ -163,6 +165,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The owner's own write. Outcome: `Written`, `Stale`, `CommandsWaiting`, or `GuestFailed`.
 
     Attributes:
+        name: The name of the process's definition.
         epoch: The epoch under which it was made.
         owner: Who owns the process after it; None: it is free or ended.
         call: What the next step needs (`Step.needs`), if the process is free after it.
@@ -173,6 +176,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     process: int
     pid: str
+    name: str
     epoch: int
     decision: Decision
     priority: int = 0

@@ -26,6 +26,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
 
     process: int
     pid: str
+    name: str
     epoch: int
     decision: b.Decision
     owner: int | None
@@ -35,13 +36,13 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of_append(cls, op: b.Append) -> Write:
         """The owner's own decision."""
-        return cls(op.process, op.pid, op.epoch, op.decision, op.owner, op.call, op.priority)
+        return cls(op.process, op.pid, op.name, op.epoch, op.decision, op.owner, op.call, op.priority)
 
     @classmethod
     def of_insert(cls, op: b.Insert) -> Write:
         """A new process, which has no number yet."""
         call = next_call(op.decision.state, op.plan)
-        return cls(0, op.pid, 1, op.decision, op.owner, call, op.priority)
+        return cls(0, op.pid, op.plan.name, 1, op.decision, op.owner, call, op.priority)
 
     @classmethod
     def of_record(cls, record: b.Record, decision: b.Decision, take_as: int | None) -> Write:
@@ -49,7 +50,8 @@ class Write(msgspec.Struct, frozen=True, gc=False):
         state = decision.state
         owner = take_as if is_owned(state) else None
         call = next_call(state, record.plan)
-        return cls(record.id, record.pid, record.epoch + 1, decision, owner, call, record.priority)
+        epoch = record.epoch + 1
+        return cls(record.id, record.pid, record.name, epoch, decision, owner, call, record.priority)
 
     @property
     def first_seq(self) -> int:
@@ -71,7 +73,9 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     def outcome(self, position: int, *, lets_start: bool) -> b.Written:
         """Return what the writer learns, given the position of the first event."""
         done = self.decision
-        return b.Written(self.process, self.pid, self.epoch, done.events, done.state, position, lets_start)
+        return b.Written(
+            self.process, self.pid, self.name, self.epoch, done.events, done.state, position, lets_start
+        )
 
 
 def events_of(writes: Sequence[Write]) -> list[tuple[Any, ...]]:

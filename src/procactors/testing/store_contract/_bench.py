@@ -111,7 +111,9 @@ class Bench:
         is_owned = made.state.status in {ProcessStatus.RUNNING, ProcessStatus.CANCELLING}
         values = {"epoch": written.epoch, "owner": self.me if is_owned else None} | more
         call = None if is_owned else next_call(made.state, PLAN)
-        return b.Append(process=written.process, pid=written.pid, decision=made, call=call, **values)
+        return b.Append(
+            process=written.process, pid=written.pid, name=written.name, decision=made, call=call, **values
+        )
 
     def finish_one(self, written: b.Written, **more: Any) -> b.Append:
         """Return the write that the first step is over, and the second begins."""

@@ -70,6 +70,7 @@ class OwnedTests:
         stale = b.Append(
             process=ended.process,
             pid=ended.pid,
+            name=ended.name,
             epoch=ended.epoch,
             decision=b.Decision(ended.events, ended.state),
             owner=None,
