@@ -45,7 +45,7 @@ from procactors.engine.messages import (
     TakeSlot,
 )
 from procactors.engine.process import ProcessActor
-from procactors.engine.sweeps import Claim, Sweeps
+from procactors.engine.sweeps import Adoption, Claim, Sweeps
 from procactors.model.state import is_owned
 
 if TYPE_CHECKING:
@@ -320,12 +320,13 @@ class SupervisorActor(Actor[Any]):
         if has_more:
             self._send("bereave")
 
-    def _adopted(self, has_company: bool) -> None:  # noqa: FBT001 - the errand's result
+    def _adopted(self, adoption: Adoption) -> None:
         self._has_company = False
-        if has_company:
+        if adoption.has_company:
             self._expect_company()
-        self._send("bereave")
-        self._look()
+        if adoption.may_have_freed:
+            self._send("bereave")
+            self._look()
 
     def _expect_company(self) -> None:
         """Look again soon whether another member has died; one that is alone need not."""

@@ -40,6 +40,18 @@ class Claim(msgspec.Struct, frozen=True):
     has_learnt: bool
 
 
+class Adoption(msgspec.Struct, frozen=True):
+    """What a look for dead managers came to.
+
+    Attributes:
+        has_company: Whether other members are alive.
+        may_have_freed: Whether there may be processes now that somebody has to take up, or cancel.
+    """
+
+    has_company: bool
+    may_have_freed: bool
+
+
 class Sweeps:
     """Sweeps over the store, on behalf of one manager."""
 
@@ -103,8 +115,8 @@ class Sweeps:
         swept = await self._sweep(stranded, _PAGE, decide.strand(refused))
         return len(swept) == _PAGE
 
-    async def adopt(self, *, also_own: bool = False) -> bool:
-        """Free the processes of managers that are dead. True if there are other members alive.
+    async def adopt(self, *, also_own: bool = False) -> Adoption:
+        """Free the processes of managers that are dead.
 
         Args:
             also_own: Also those of this manager, which has just begun another life.
@@ -117,8 +129,10 @@ class Sweeps:
             await self._free(b.OwnedBy(member.id, is_gone=True), f"manager {member.identity.name} is gone")
         if also_own:
             await self._free(b.OwnedBy(me.id, is_gone=False), "the engine was restarted")
-        await self._free(b.Orphaned(), "its manager is gone")
-        return len(members) - len(dead) > 1
+        may_have_freed = also_own or bool(dead)
+        if may_have_freed:
+            await self._free(b.Orphaned(), "its manager is gone")
+        return Adoption(len(members) - len(dead) > 1, may_have_freed)
 
     async def _free(self, selection: b.OwnedBy | b.Orphaned, reason: str) -> None:
         recover = decide.recover(reason, self._room.options.crash_limit)
