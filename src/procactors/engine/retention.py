@@ -49,14 +49,18 @@ class RetentionActor(Actor[Any]):
 
     async def _purge(self) -> float:
         """Delete what is old enough, and return in how many seconds to look again."""
-        keep_s = self._room.options.keep_ended_s
-        now = self._room.store.now()
-        purge = Purge(now - keep_s, _BATCH)
+        store, keep_s = self._room.store, self._room.options.keep_ended_s
+        now = store.now()
+        moment = await store.next_purge(keep_s)
+        if moment is not None and moment <= now:
+            await self._delete(Purge(now - keep_s, _BATCH))
+            moment = await store.next_purge(keep_s)
+        delay = keep_s if moment is None else moment - now
+        return min(max(_PAUSE_S, delay), _LONG_PAUSE_S)
+
+    async def _delete(self, purge: Purge) -> None:
         deleted = 0
         while batch := await self._room.persistence.ask(Write(purge), timeout=None):
             deleted += batch
         if deleted:
             await self._room.store.give_back_space()
-        moment = await self._room.store.next_purge(keep_s)
-        delay = keep_s if moment is None else moment - now
-        return min(max(_PAUSE_S, delay), _LONG_PAUSE_S)
