@@ -37,13 +37,25 @@ CREATE TABLE procactors_processes (
     created_at DOUBLE PRECISION NOT NULL,
     ended_at   DOUBLE PRECISION,
     state      TEXT NOT NULL,
-    progress   TEXT
+    progress   TEXT,
+    queue      TEXT,
+    in_group   TEXT,
+    keep_s     DOUBLE PRECISION,
+    place      INTEGER NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);  -- a step's update finds room beside the row, and touches no index
-CREATE INDEX procactors_processes_rank ON procactors_processes (rank, id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX procactors_processes_rank ON procactors_processes (rank, id, due_at, name)
+    WHERE due_at IS NOT NULL AND queue IS NULL;
+CREATE INDEX procactors_processes_queue ON procactors_processes (queue, rank, id, due_at, in_group)
+    WHERE due_at IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX procactors_processes_place ON procactors_processes (queue, in_group)
+    WHERE owner IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX procactors_processes_ended ON procactors_processes (ended_at)
+    WHERE ended_at IS NOT NULL AND keep_s IS NULL AND parent IS NULL;
+CREATE INDEX procactors_processes_kept ON procactors_processes ((ended_at + keep_s))
+    WHERE ended_at IS NOT NULL AND keep_s IS NOT NULL AND parent IS NULL;
 CREATE INDEX procactors_processes_due ON procactors_processes (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX procactors_processes_expires ON procactors_processes (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX procactors_processes_owner ON procactors_processes (owner) WHERE owner IS NOT NULL;
-CREATE INDEX procactors_processes_ended ON procactors_processes (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX procactors_processes_behind ON procactors_processes (behind) WHERE behind IS NOT NULL;
 CREATE INDEX procactors_processes_parent ON procactors_processes (parent) WHERE parent IS NOT NULL;
 CREATE INDEX procactors_processes_alive_children ON procactors_processes (parent)
@@ -140,3 +152,25 @@ CREATE FUNCTION procactors_release_those_behind(
         WHERE behind = ANY (ended) RETURNING id
     ) SELECT count(*) FROM released
 $$;
+
+CREATE TABLE procactors_queues (
+    name          TEXT PRIMARY KEY,
+    max_running   INTEGER,
+    max_per_group INTEGER,
+    rate_starts   INTEGER,
+    rate_s        DOUBLE PRECISION,
+    paused_at     DOUBLE PRECISION
+);
+
+CREATE TABLE procactors_starts (
+    queue TEXT NOT NULL,
+    at    DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX procactors_starts_at ON procactors_starts (queue, at);
+
+CREATE TABLE procactors_plugins (
+    key      TEXT PRIMARY KEY,
+    last_run DOUBLE PRECISION,
+    began_at DOUBLE PRECISION,
+    runner   BIGINT
+);

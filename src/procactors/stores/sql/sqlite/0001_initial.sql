@@ -36,13 +36,25 @@ CREATE TABLE procactors_processes (
     created_at REAL NOT NULL,
     ended_at   REAL,
     state      TEXT NOT NULL,                -- what its events fold into
-    progress   TEXT
+    progress   TEXT,
+    queue      TEXT,                         -- name of a definition that has limits
+    in_group   TEXT,                         -- counts for limits per group
+    keep_s     REAL,                         -- kept so many seconds after its end; NULL: as managers say
+    place      INTEGER NOT NULL DEFAULT 0    -- of one that waits for children: 1, it wants its place back; 2, it has it
 );
-CREATE INDEX procactors_processes_rank ON procactors_processes (rank, id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX procactors_processes_rank ON procactors_processes (rank, id, due_at, name)
+    WHERE due_at IS NOT NULL AND queue IS NULL;
+CREATE INDEX procactors_processes_queue ON procactors_processes (queue, rank, id, due_at, in_group)
+    WHERE due_at IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX procactors_processes_place ON procactors_processes (queue, in_group)
+    WHERE owner IS NOT NULL AND queue IS NOT NULL;
+CREATE INDEX procactors_processes_ended ON procactors_processes (ended_at)
+    WHERE ended_at IS NOT NULL AND keep_s IS NULL AND parent IS NULL;
+CREATE INDEX procactors_processes_kept ON procactors_processes (ended_at + keep_s)
+    WHERE ended_at IS NOT NULL AND keep_s IS NOT NULL AND parent IS NULL;
 CREATE INDEX procactors_processes_due ON procactors_processes (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX procactors_processes_expires ON procactors_processes (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX procactors_processes_owner ON procactors_processes (owner) WHERE owner IS NOT NULL;
-CREATE INDEX procactors_processes_ended ON procactors_processes (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX procactors_processes_behind ON procactors_processes (behind) WHERE behind IS NOT NULL;
 CREATE INDEX procactors_processes_parent ON procactors_processes (parent) WHERE parent IS NOT NULL;
 CREATE INDEX procactors_processes_alive_children ON procactors_processes (parent)
@@ -72,4 +84,26 @@ CREATE INDEX procactors_commands_process ON procactors_commands (process);
 CREATE TABLE procactors_marks (
     name  TEXT PRIMARY KEY,
     value NOT NULL
+);
+
+CREATE TABLE procactors_queues (
+    name          TEXT PRIMARY KEY,          -- of a definition; '' is for all of them
+    max_running   INTEGER,
+    max_per_group INTEGER,
+    rate_starts   INTEGER,                   -- at most so many begin to run
+    rate_s        REAL,                      -- within so many seconds
+    paused_at     REAL
+);
+
+CREATE TABLE procactors_starts (
+    queue TEXT NOT NULL,                     -- one that has a rate
+    at    REAL NOT NULL                      -- when one of its processes began to run
+);
+CREATE INDEX procactors_starts_at ON procactors_starts (queue, at);
+
+CREATE TABLE procactors_plugins (
+    key      TEXT PRIMARY KEY,
+    last_run REAL,                           -- when its last run began that came to an end
+    began_at REAL,                           -- when the run began that is under way
+    runner   INTEGER                         -- the manager that runs it now
 );
