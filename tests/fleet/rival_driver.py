@@ -12,7 +12,7 @@ import time
 
 import anyio
 
-from procactors import Interrupt, Process, ProcessManager, step
+from procactors import Interrupt, Process, ProcessInterrupted, ProcessManager, step
 from procactors.errors import NotInterruptedError
 from tests.crash.ledger import Ledger
 
@@ -44,9 +44,18 @@ class Rival:
         began = time.monotonic()
         pid = (await self.manager.start(PROCESS, {"n": number}, key=f"p{number}")).pid
         self.ledger.note("start", f"p{number}", pid, began, time.monotonic())
+        if number % 2:
+            await self.asked(pid)
         for _ in range(CALLS):
             await anyio.sleep(self.rng.random() * 0.02)
             await self.call(pid, self.rng.choice(["proceed", "proceed", "cancel"]))
+
+    async def asked(self, pid: str) -> None:
+        """Until it has asked its question: the calls on the others may come before that."""
+        async with self.manager.subscribe(pid) as events:
+            async for event in events:
+                if isinstance(event, ProcessInterrupted):
+                    return
 
     async def call(self, pid: str, what: str) -> None:
         began = time.monotonic()
