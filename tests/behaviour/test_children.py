@@ -37,6 +37,14 @@ async def runs_often_failing(data, ctx):
     return await ctx.run(Process("often", {"s": fail_often}), data)
 
 
+async def runs_often_failing_by_key(data, ctx):
+    return await ctx.run(Process("often", {"s": fail_often}), data, key="x")
+
+
+async def gathers_failing(data, ctx):
+    return await ctx.gather(*[(FAILING_CHILD, {}, str(n)) for n in range(3)])
+
+
 async def runs_twice(data, ctx):
     await ctx.run(CHILD, data)
     return await ctx.run(CHILD, data)
@@ -167,6 +175,24 @@ async def test_a_repeated_step_lets_its_failed_child_go_on(world, probe):
         assert await (await m.start(Process("p", [step]), {"x": 1})).result()
         (child,) = await m.list(name="often")
         assert kinds(await history(m, child.pid)).count("ProcessRetried") == 2
+
+
+async def test_a_child_that_fails_before_its_parent_looks_is_tried_only_once(m):
+    handle = await m.start(Process("p", {"a": gathers_failing}))
+    with pytest.raises(ProcessFailedError, match=r"step 'c' \(attempt 1\)"):
+        await handle.result()
+    for child in await m.list(name="failing-child"):
+        assert kinds(await history(m, child.pid)).count("StepStarted") <= 1
+
+
+async def test_the_key_of_a_child_that_is_tried_again_is_its_parents_own(world, probe):
+    probe.failures = 2
+    parent = Process("p", [Step("a", runs_often_failing_by_key, retry=Retry(attempts=2, delay=0.1))])
+    async with world.manager() as m:
+        first, second = await m.start(parent, {"n": 1}), await m.start(parent, {"n": 2})
+        assert [await first.result(), await second.result()] == [{"n": 1}, {"n": 2}]
+        other = await m.start(Process("q", [echo]), {"n": 3}, key="x")
+        assert await other.result() == {"n": 3}
 
 
 async def test_cancelling_the_parent_cancels_the_child(world, probe):

@@ -128,9 +128,10 @@ class Children:
                 step=self._step,
             )
         kin = starting.Kin(self._parent.pid, self._parent.process, depth, identity)
-        pid = await starting.start_child(self._room, process, data, kin, key)
-        if identity not in self._seen:
-            self._seen.add(identity)
+        pid, is_new = await starting.start_child(self._room, process, data, kin, key)
+        is_from_before = not is_new and identity not in self._seen
+        self._seen.add(identity)
+        if is_from_before:
             await self._revive(pid)
         return pid
 

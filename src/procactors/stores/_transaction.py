@@ -163,7 +163,9 @@ class Transaction:
         decision = operation.decide(found, now)
         if decision is None:
             return b.Unchanged(found)
-        if found.key is not None and found.state.status.is_ended and not decision.state.ended_at:
+        is_back = found.state.status.is_ended and not decision.state.ended_at
+        # A child's key counts within its parent's step only.
+        if is_back and found.key is not None and found.parent_pid is None:
             yield from self._take_key_again(found.pid, found.key)
         write = Write.of_record(found, decision, operation.take_as)
         return (yield from write_all([write], now, self._ageing_s))[0]
