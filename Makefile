@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check coverage docs format bench bench-peers clean
+.PHONY: demo test test-browser check coverage docs format bench bench-peers clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/procactors demo $(ARGS)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+# In a real Chromium, Debian's: /usr/bin/chromium, or what CHROMIUM says. Bounded, as a browser may hang.
+test-browser: $(VENV)/browser.stamp
+	timeout --kill-after=10 600 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -58,6 +62,7 @@ $(VENV)/demo.stamp: EXTRA = cli
 $(VENV)/test.stamp: EXTRA = test
 $(VENV)/dev.stamp: EXTRA = dev
 $(VENV)/bench.stamp: EXTRA = bench
+$(VENV)/browser.stamp: EXTRA = browser
 $(VENV)/docs.stamp: EXTRA = docs
 $(VENV)/%.stamp: pyproject.toml $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"

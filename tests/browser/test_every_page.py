@@ -1,0 +1,103 @@
+"""What holds for each page: it needs no script, no mouse and no other host, and axe finds no fault."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.paper import ARTICLE, EDITION, LAYOUT, SPELLING
+
+TITLE = {"title": "Teh news"}
+FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary"
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def paths(site):
+    """The path of a page of each kind, by what it shows."""
+    pids = {
+        "a failed process": site.started(SPELLING, "failed", TITLE),
+        "an interrupted process": site.started(ARTICLE, "interrupted", TITLE),
+        "a parent": site.started(EDITION, "finished", TITLE),
+        "a running process": site.started(LAYOUT, "running"),
+    }
+    site.give_turns(3)
+    return {
+        "processes": "/",
+        "no processes": "/?status=blocked",
+        **{what: f"/processes/{pid}" for what, pid in pids.items()},
+        "managers": "/managers",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_axe_finds_no_serious_fault(paths, visit, scheme, size):
+    options = {"viewport": NARROW} if size == "narrow" else {}
+    page = visit(color_scheme=scheme, **options)
+    for what, path in paths.items():
+        page.goto(path)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        found = Axe().run(page)
+        grave = [one for one in found.response["violations"] if one["impact"] in {"serious", "critical"}]
+        assert not grave, f"{what}: {found.generate_report()}"
+
+
+def test_no_page_is_wider_than_a_telephone(paths, visit):
+    page = visit(viewport=NARROW)
+    for what, path in paths.items():
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], what
+
+
+def test_tab_reaches_whatever_can_be_done_in_the_order_in_which_it_stands(paths, page):
+    for what, path in paths.items():
+        page.goto(path)
+        wanted = page.locator(FOCUSABLE).evaluate_all(
+            """(all) => all.filter((one) => one.checkVisibility())
+                .map((one, number) => { one.dataset.number = number; return String(number); })"""
+        )
+        reached = []
+        for _ in range(3 * len(wanted) + 20):
+            page.keyboard.press("Tab")
+            number = page.evaluate("document.activeElement.dataset.number ?? null")
+            if number is not None and number not in reached:
+                reached.append(number)
+        assert reached == wanted, what
+
+
+def test_a_question_is_answered_without_a_mouse(site, page):
+    pid = site.started(ARTICLE, "interrupted", TITLE)
+    page.goto(f"/processes/{pid}")
+    page.get_by_label("approved").focus()
+    page.keyboard.type("yes")
+    while page.evaluate("document.activeElement.textContent.trim()") != "Proceed":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+    assert site.info(pid).output["url"]
+
+
+def test_everything_can_be_read_and_done_without_scripts(site, paths, visit):
+    page = visit(java_script_enabled=False)
+    page.goto("/")
+    for name in ("spelling", "article", "edition", "layout"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.get_by_role("link", name="spelling").click()
+    for details in page.locator("details").all():
+        if details.get_attribute("open") is None:
+            details.locator("summary").first.click()
+    expect(page.get_by_text("Traceback (most recent call last)").first).to_be_visible()
+    page.goto(paths["an interrupted process"])
+    page.get_by_label("approved").select_option("yes")
+    page.get_by_role("button", name="Proceed").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("article")
+    page.goto(paths["a running process"])
+    page.get_by_role("button", name="Cancel").click()
+    site.reach(paths["a running process"].rpartition("/")[2], "cancelled")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
+    page.goto("/managers")
+    expect(page.get_by_text("persistence").first).to_be_visible()

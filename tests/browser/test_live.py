@@ -1,0 +1,170 @@
+"""What people see happen, and do, in a real browser while processes run."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.paper import ARTICLE, EDITION, LAYOUT, NEWS, PAGES, SPELLING
+
+TITLE = {"title": "Teh news"}
+
+
+def row_of(page, pid):
+    """Return the row of a process in the list."""
+    return page.locator("#processes tbody tr").filter(has=page.locator(f'a[href$="{pid}"]'))
+
+
+def go_live(page, path):
+    """Open a page, and wait until it hears of events."""
+    page.goto(path)
+    expect(page.get_by_role("status")).to_have_text("live")
+
+
+# What moves by itself.
+
+
+def test_the_list_updates_while_processes_run(site, page):
+    go_live(page, "/")
+    expect(page.get_by_text("No processes yet")).to_be_visible()
+    layout = site.start(LAYOUT)
+    expect(row_of(page, layout)).to_contain_text("running")
+    news = site.start(NEWS)
+    expect(row_of(page, news)).to_contain_text("finished")
+    site.give_turns(PAGES)
+    expect(row_of(page, layout)).to_contain_text("finished")
+
+
+def test_a_progress_bar_moves_in_the_list_and_on_the_page_of_the_process(site, page, visit):
+    pid = site.started(LAYOUT, "running")
+    go_live(page, "/")
+    other = visit()
+    go_live(other, f"/processes/{pid}")
+    for more, done in ((1, 1), (1, 2), (PAGES - 3, PAGES - 1)):
+        site.give_turns(more)
+        for window in (page, other):
+            bar = window.get_by_role("progressbar", name="Progress of layout").first
+            expect(bar).to_have_js_property("value", done)
+            expect(bar).to_have_js_property("max", PAGES)
+    site.give_turns(1)
+    for window in (page, other):
+        expect(window.locator("main")).to_contain_text("finished")
+        expect(window.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_steps_appear_in_the_timeline_as_they_end(site, page):
+    pid = site.started(LAYOUT, "running")
+    go_live(page, f"/processes/{pid}")
+    row = page.get_by_role("row", name=re.compile("lay out"))
+    expect(row).to_contain_text("running")
+    site.give_turns(PAGES)
+    expect(row).to_contain_text("completed")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+
+
+def test_a_page_goes_on_live_after_its_server_was_away(site, page):
+    pid = site.started(LAYOUT, "running")
+    go_live(page, f"/processes/{pid}")
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+    site.give_turns(PAGES)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+
+
+# What people do.
+
+
+def test_a_process_is_approved_in_the_form_of_its_question(site, page):
+    pid = site.started(ARTICLE, "interrupted", TITLE)
+    page.goto("/")
+    row_of(page, pid).get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="Waits for an answer")).to_be_visible()
+    page.get_by_label("approved").select_option("yes")
+    page.get_by_label("channel").select_option("print")
+    page.get_by_label("note").fill("with <b>care</b>")
+    page.get_by_role("button", name="Proceed").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+    expect(page.locator("main")).to_contain_text("with <b>care</b>")
+    assert site.info(pid).output == {"url": "/articles/1", "note": "with <b>care</b>"}
+
+
+def test_the_question_appears_while_one_looks_and_goes_when_another_answers(site, page, visit):
+    pid = site.started(ARTICLE, "interrupted", TITLE)
+    go_live(page, f"/processes/{pid}")
+    other = visit()
+    other.goto(f"/processes/{pid}")
+    other.get_by_label("approved").select_option("no")
+    other.get_by_role("button", name="Proceed").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+    expect(page.get_by_role("button", name="Proceed")).to_have_count(0)
+
+
+def test_a_process_is_cancelled_with_a_reason(site, page):
+    pid = site.started(LAYOUT, "running")
+    page.goto(f"/processes/{pid}")
+    page.get_by_label("Reason").fill("no room in this edition")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
+    expect(page.locator("main")).to_contain_text("no room in this edition")
+    assert site.info(pid).reason == "no room in this edition"
+
+
+def test_an_error_is_read_with_its_traceback_and_its_cause(site, page):
+    pid = site.started(SPELLING, "failed", TITLE)
+    page.goto("/?status=failed")
+    expect(row_of(page, pid)).to_contain_text("LookupError")
+    row_of(page, pid).get_by_role("link").first.click()
+    error = page.get_by_role("region", name="Error")
+    expect(error).to_contain_text("LookupError: 'Teh' is in no dictionary")
+    expect(error).to_contain_text("KeyError: 'Teh'")
+    traceback = error.get_by_text("Traceback (most recent call last)").first
+    if not traceback.is_visible():
+        error.get_by_text("Traceback", exact=True).first.click()
+    expect(traceback).to_be_visible()
+
+
+def test_a_failed_process_is_tried_again(site, page):
+    pid = site.started(SPELLING, "failed", TITLE)
+    page.goto(f"/processes/{pid}")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("row", name=re.compile("check"))).to_contain_text("Attempt 2")
+
+
+def test_children_lead_to_their_parent_and_back(site, page):
+    pid = site.started(EDITION, "finished", TITLE)
+    page.goto(f"/processes/{pid}")
+    page.get_by_role("link", name="news").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("news")
+    page.get_by_role("link", name=pid[:16]).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("edition")
+
+
+def test_a_reload_keeps_the_filter(site, page):
+    news = site.started(NEWS, "finished")
+    article = site.started(ARTICLE, "interrupted")
+    site.started(SPELLING, "failed", TITLE)
+    page.goto("/")
+    page.get_by_label("Status").select_option("interrupted")
+    page.get_by_role("button", name="Filter").click()
+    for _ in range(2):
+        expect(row_of(page, article)).to_be_visible()
+        expect(page.locator("#processes tbody tr")).to_have_count(1)
+        expect(page.get_by_label("Status")).to_have_value("interrupted")
+        page.reload()
+    page.get_by_role("link", name="Show all").click()
+    expect(row_of(page, news)).to_be_visible()
+    page.get_by_label("Name").fill("news")
+    page.keyboard.press("Enter")
+    expect(page.locator("#processes tbody tr")).to_have_count(1)
+    page.reload()
+    expect(page.get_by_label("Name")).to_have_value("news")
+    expect(page.locator("#processes tbody tr")).to_have_count(1)
+
+
+def test_a_queue_is_paused_and_resumed(site, page):
+    page.goto("/managers")
+    page.get_by_role("button", name="Pause all of them").click()
+    expect(page.get_by_text("paused")).to_be_visible()
+    page.get_by_role("button", name="Resume all of them").click()
+    expect(page.get_by_text("paused")).to_have_count(0)
