@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -11,11 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from procactors._ids import checked_pid
 from procactors.errors import InvalidDefinitionError
-from procactors.stores import is_gone, this_process
 from procactors.web import _body
 from procactors.web._forgery import check_token, refuse_foreign
 from procactors.web._forms import filled_in, said_in
 from procactors.web._listing import page_of, query_in
+from procactors.web._members import members_of
 from procactors.web._openapi import document
 from procactors.web._verbs import VERBS
 
@@ -24,32 +23,12 @@ if TYPE_CHECKING:
 
     from procactors.manager import ProcessManager
     from procactors.model.definition import Process
-    from procactors.stores import Member
     from procactors.web._access import Access, Action
+    from procactors.web._members import ManagerOnStore
     from procactors.web._redaction import Redaction
 
 
 T = TypeVar("T")
-
-
-class ManagerOnStore(msgspec.Struct, frozen=True):
-    """A manager or client on the store.
-
-    Attributes:
-        name: Its name, as a process's `owner` shows it.
-        kind: "manager" runs processes, "client" does not.
-        host: Its host.
-        os_pid: The number of its OS process.
-        registered_at: Since when it is there.
-        is_alive: Whether it is still there, as far as can be seen from here.
-    """
-
-    name: str
-    kind: str
-    host: str
-    os_pid: int
-    registered_at: datetime
-    is_alive: bool
 
 
 class Api:
@@ -138,11 +117,7 @@ class Api:
 
     async def members(self) -> list[ManagerOnStore]:
         """Return all who are registered on the store, but for clients that are gone. Cancellation: safe."""
-        here, now = this_process("", "client"), self.manager.now().timestamp()
-        found = [
-            _on_store(one, is_alive=not is_gone(one, here, now)) for one in await self.manager.managers()
-        ]
-        return [one for one in found if one.is_alive or one.kind == "manager"]
+        return await members_of(self.manager)
 
     async def sent(self, request: Request, kind: type[T]) -> T:
         """Return what a request says in JSON. Cancellation: safe."""
@@ -169,12 +144,6 @@ class Api:
     ) -> Response:
         info = await self.manager.info(pid)
         return _json(self.redaction.document(msgspec.to_builtins(info)), status, headers)
-
-
-def _on_store(member: Member, *, is_alive: bool) -> ManagerOnStore:
-    who = member.identity
-    since = datetime.fromtimestamp(member.registered_at, UTC)
-    return ManagerOnStore(who.name, who.kind, who.host, who.os_pid, since, is_alive)
 
 
 def _place(request: Request, pid: str) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from procactors.model.info import ProcessInfo
+from procactors.model.info import ProcessInfo, QueueInfo
 from procactors.model.status import ProcessStatus
 from procactors.web import _body
+from procactors.web._members import ManagerOnStore
 from procactors.web._problems import MEDIA_TYPE, Problem
 from procactors.web._verbs import VERBS
 
@@ -17,14 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _REFERENCE = "#/components/schemas/{name}"
+_A_PID = {"type": "string", "pattern": "^[0-9A-Fa-f]{8}(-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}$"}
 _PID = {
     "name": "pid",
     "in": "path",
     "required": True,
     "description": "The process: 32 hex digits",
-    "schema": {"type": "string"},
+    "schema": _A_PID,
 }
 _ONE = {"$ref": _REFERENCE.format(name="ProcessInfo")}
+_PID_ALONE = {  # for who may start but not read
+    "type": "object",
+    "properties": {"pid": _A_PID},
+    "required": ["pid"],
+    "additionalProperties": False,
+}
+_QUEUES = {"type": "array", "items": {"$ref": _REFERENCE.format(name="QueueInfo")}}
+_MANAGERS = {"type": "array", "items": {"$ref": _REFERENCE.format(name="ManagerOnStore")}}
+_LOCATION = {"Location": {"description": "The new process", "schema": {"type": "string"}}}
 _FILTERS = [
     {
         "name": "status",
@@ -43,7 +55,7 @@ _FILTERS = [
         "name": "after",
         "in": "query",
         "description": "Only those older than this pid: the last of the page before",
-        "schema": {"type": "string"},
+        "schema": _A_PID,
     },
 ]
 _LAST_EVENT = {
@@ -56,9 +68,13 @@ _LAST_EVENT = {
 
 def document(root: str) -> dict[str, Any]:
     """Return the description of the API that is mounted at `root`."""
-    bodies = {verb.body for verb in VERBS.values()}
-    kinds = [ProcessInfo, Problem, _body.Start, _body.Queue, *sorted(bodies, key=lambda kind: kind.__name__)]
+    bodies = {verb.body for verb in VERBS.values()} | {_body.Start, _body.Queue}
+    said = [ProcessInfo, QueueInfo, ManagerOnStore, Problem]
+    kinds = [*said, *sorted(bodies, key=lambda kind: kind.__name__)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    schemas = _widely_read(schemas)
+    for schema in schemas.values():
+        _describe(schema)
     return {
         "openapi": "3.1.0",
         "info": {"title": "procactors", "version": version("procactors")},
@@ -68,17 +84,38 @@ def document(root: str) -> dict[str, Any]:
     }
 
 
+def _widely_read(part: Any) -> Any:
+    """Return schemas with tuples as lists of so many items, as many tools stumble over `prefixItems`."""
+    if isinstance(part, dict):
+        kinds = part.get("prefixItems")
+        plain = part if kinds is None else {**part, "prefixItems": None, "items": {"anyOf": kinds}}
+        return {
+            key: _widely_read(value) for key, value in plain.items() if (key, value) != ("prefixItems", None)
+        }
+    return [_widely_read(one) for one in part] if isinstance(part, list) else part
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    """Say of each property what the docstring of its class says of the attribute."""
+    text, _, attributes = schema.get("description", "").partition("\n\n    Attributes:\n")
+    said = dict(re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)$", attributes, re.MULTILINE))
+    for name, part in schema.get("properties", {}).items():
+        if name in said and "$ref" not in part:
+            part["description"] = " ".join(said[name].split())
+    if attributes:
+        schema["description"] = text
+
+
 def _paths() -> dict[str, Any]:
     many = {"type": "array", "items": _ONE}
-    managers = {"type": "array", "items": {"type": "object"}}
     refusals = (400, 403, 413, 415, 422, 503)
     return {
         "/api/queues": {
-            "get": _operation("listQueues", "How each definition's processes stand", {200: managers}, (404,))
+            "get": _operation("listQueues", "How each definition's processes stand", {200: _QUEUES}, (404,))
         },
         **{
             f"/api/queues/{verb}": {
-                "post": _operation(f"{verb}Queue", says, {200: managers}, refusals, body=_body.Queue)
+                "post": _operation(f"{verb}Queue", says, {200: _QUEUES}, refusals, body=_body.Queue)
             }
             for verb, says in (
                 ("pause", "Let no process of a name begin to run"),
@@ -92,7 +129,7 @@ def _paths() -> dict[str, Any]:
             "post": _operation(
                 "startProcess",
                 "Start a process by the name of its definition",
-                {201: _ONE},
+                {201: {"anyOf": [_ONE, _PID_ALONE]}},
                 refusals,
                 body=_body.Start,
             ),
@@ -107,7 +144,7 @@ def _paths() -> dict[str, Any]:
         "/api/events": {"get": _stream("followAll", "The events of all processes", [_LAST_EVENT])},
         "/api/managers": {
             "get": _operation(
-                "listManagers", "The managers and clients on the store", {200: managers}, (404,)
+                "listManagers", "The managers and clients on the store", {200: _MANAGERS}, (404,)
             )
         },
     }
@@ -125,7 +162,7 @@ def _stream(name: str, says: str, parameters: list[Any]) -> dict[str, Any]:
     found = _operation(name, says, {}, (400, 404, 410), parameters)
     found["responses"]["200"] = {
         "description": "id: its number, event: its class, data: its JSON",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
     if name == "followProcess":
         found["responses"]["204"] = {"description": "It has ended, and all has been seen"}
@@ -145,6 +182,8 @@ def _operation(
         str(status): {"description": says, "content": {_body.JSON: {"schema": schema}}}
         for status, schema in found.items()
     }
+    if "201" in responses:
+        responses["201"]["headers"] = _LOCATION
     responses |= {str(status): {"description": "It could not be done", **problem} for status in problems}
     operation: dict[str, Any] = {"operationId": name, "summary": says, "responses": responses}
     if parameters:

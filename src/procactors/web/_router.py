@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response  # noqa: TC002 - FastAPI reads it
+from starlette.responses import Response
 
 from procactors.errors import ProcactorsError
 from procactors.web._headers import HEADERS
@@ -31,16 +31,20 @@ def router(
     """Return the router; see `process_router`."""
     found = APIRouter(tags=["processes"])
     routes = endpoints(manager, authorize, processes, redact)
-    for path, operations in document("/")["paths"].items():
+    described = document("/")
+    schemas = described["components"]["schemas"]
+    for path, operations in described["paths"].items():
         for method, operation in operations.items():
             found.add_api_route(
                 path,
                 _endpoint(_route(routes, path, method)),
                 methods=[method.upper()],
+                status_code=int(min(operation["responses"])),
                 response_model=None,
+                response_class=Response,
                 summary=operation["summary"],
                 operation_id=operation["operationId"],
-                openapi_extra=_alone({**operation, "responses": _seen(operation)}),
+                openapi_extra=_alone(operation, schemas),
             )
     return found
 
@@ -75,14 +79,16 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _seen(operation: dict[str, Any]) -> dict[str, Any]:
-    return {status: said for status, said in operation["responses"].items() if status != "422"}
+def _alone(part: Any, schemas: dict[str, Any], within: tuple[str, ...] = ()) -> Any:
+    """Return a part of the description without references, which lead nowhere in another document.
 
-
-def _alone(part: Any) -> Any:
-    """Return a part of the description without references, which lead nowhere in another document."""
+    What is within itself, as a cause is within its error, is an object there.
+    """
     if isinstance(part, dict):
-        if "$ref" in part:
-            return {"type": "object", "title": part["$ref"].rpartition("/")[2]}
-        return {key: _alone(value) for key, value in part.items()}
-    return [_alone(one) for one in part] if isinstance(part, list) else part
+        if "$ref" not in part:
+            return {key: _alone(value, schemas, within) for key, value in part.items()}
+        name = part["$ref"].rpartition("/")[2]
+        if name in within:
+            return {"type": "object", "title": name}
+        return _alone(schemas[name], schemas, (*within, name))
+    return [_alone(one, schemas, within) for one in part] if isinstance(part, list) else part
