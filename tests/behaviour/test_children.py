@@ -71,6 +71,19 @@ async def recurses(data, ctx):
     return await ctx.run(Process("down", [recurses]), {"n": data["n"] - 1})
 
 
+async def branches(data, ctx):
+    if not data["n"]:
+        return 1
+    down = Process("branches", [branches])
+    return sum(await ctx.gather((down, {"n": data["n"] - 1}, "deep"), (down, {"n": 0}, "leaf")))
+
+
+async def runs_child_and_waits(data, ctx):
+    grown = await ctx.run(CHILD, data)
+    await gated(data, ctx)
+    return grown
+
+
 async def gives_up_waiting(data, ctx):
     with anyio.move_on_after(1):
         await ctx.run(GATED_CHILD, data)
@@ -109,6 +122,14 @@ async def test_nesting_deeper_than_there_are_slots_comes_to_its_end(world):
         handle = await m.start(Process("down", [recurses]), {"n": 6})
         assert await handle.result() == {"bottom": True}
         assert sorted(info.depth for info in await m.list()) == list(range(7))
+
+
+async def test_ten_levels_of_children_with_children_come_to_their_end_with_one_slot(world):
+    async with world.manager(max_running=1) as m:
+        handle = await m.start(Process("branches", [branches]), {"n": 10})
+        assert await handle.result() == 11
+        depths = [info.depth for info in await m.list()]
+        assert sorted(depths) == [0, *(depth for depth in range(1, 11) for _ in range(2))]
 
 
 async def test_a_parent_that_goes_on_overtakes_what_is_queued(world, probe):
@@ -247,6 +268,18 @@ async def test_after_a_kill_the_parent_finds_its_child_again(world, probe):
         output = await m.result(handle.pid)
         assert output == {"from_child": {"x": 1, "trail": ["d"]}, "trail": ["b"]}
         assert len(await m.list(name="gated-child")) == 1
+
+
+async def test_after_a_kill_a_child_that_has_finished_is_not_waited_for_again(world, probe):
+    async with world.manager() as m:
+        handle = await m.start(Process("p", {"a": runs_child_and_waits}), {"x": 1})
+        await probe.reached["a"].wait()
+        await m.kill()
+    probe.gates["a"].set()
+    async with world.manager() as m:
+        assert (await m.result(handle.pid))["trail"] == ["c"]
+        names = kinds(await history(m, handle.pid))
+        assert (names.count("StepStarted"), names.count("ProcessWaiting")) == (2, 1)
 
 
 async def test_closing_does_not_wait_for_a_parent_that_only_waits(world, probe):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from procactors import (
@@ -139,6 +140,26 @@ async def test_a_hundred_items_with_few_slots(memory_world):
         work = Process("p", {"all": Each(Each(doubled, over="ns"), over="lists", limit=5)})
         data = {"lists": [{"ns": [n, n + 1]} for n in range(30)]}
         assert await (await m.start(work, data)).result() == [[2 * n, 2 * n + 2] for n in range(30)]
+
+
+async def takes_a_second(data):
+    await anyio.sleep(1)
+    return data
+
+
+async def test_a_slot_that_an_item_leaves_is_the_next_ones_at_once(memory_world):
+    async with memory_world.manager(max_running=2) as m:
+        began, items = memory_world.clock.wall(), list(range(40))
+        handle = await m.start(Process("p", {"all": Each(takes_a_second, over="ns")}), {"ns": items})
+        assert await handle.result() == items
+        assert memory_world.clock.wall() - began < 20.01
+
+
+async def test_between_one_item_and_the_next_the_parent_goes_on_waiting(m):
+    handle = await m.start(Process("p", {"all": Each(doubled, over="ns", limit=1)}), {"ns": [1, 2, 3]})
+    assert await handle.result() == [2, 4, 6]
+    names = kinds(await history(m, handle.pid))
+    assert names.count("ProcessWaiting") == names.count("ProcessResumed") == 1
 
 
 def test_composites_have_a_spec():

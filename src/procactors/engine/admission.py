@@ -63,11 +63,6 @@ class Admission:
 
     # Those who wait for their children.
 
-    @property
-    def has_waiting_parents(self) -> bool:
-        """Whether a process waits for its children, and will want a slot again."""
-        return bool(self._without_slot)
-
     def give_back(self, pid: str) -> None:
         """Note that a running process needs no slot for a while."""
         self._without_slot.add(pid)

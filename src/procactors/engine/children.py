@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from procactors.engine.attempt import Attempt
     from procactors.engine.room import Room
     from procactors.model.definition import Process
+    from procactors.stores import Relative
 
 PARENT_ENDED = "the process that started it has ended"
 
@@ -62,49 +63,87 @@ class Children:
         self._parent = parent
         self._step = attempt.step.name
         self._unkeyed: set[str] = set()
-        self._seen: set[str] = set()
-        self._waits = 0
+        self._former: dict[str, Relative] = {}
+        """Those of former attempts that this one has not met yet, by identity."""
+        self._has_looked_back = False
         self._turn = anyio.Lock()
         self.is_waiting = False
         """Whether the process is `waiting`, and has given its slot back."""
+        self.expected = 0
+        """How many children still have to end before it goes on, those that are still to be started too."""
 
     async def run(self, process: Process, data: Any = None, key: str | None = None) -> Any:
         """Start a child, or find it again, and return its output; raises how it ended."""
-        pid = await self._child(process, data, self._identity(process, key), key)
-        await self._begin_waiting()
+        await self._look_back()
+        self.expected += 1
         try:
-            return await views.result_of(self._room, pid, None)
+            return await self._output_of(process, data, key)
         finally:
-            self._waits -= 1
-            if not self._waits and anyio.current_effective_deadline() > anyio.current_time():
-                await self._end_waiting()
+            self.expected -= 1
+            await self._wake_up()
 
     async def gather(self, runs: Sequence[tuple[Any, ...]], limit: int | None = None) -> list[Any]:
         """Run children side by side, at most `limit` at once; return their outputs in order.
 
         The first failure is raised at once. The others go on, and are cancelled when the parent ends.
         """
+        await self._look_back()
         outputs: list[Any] = [None] * len(runs)
         failures: list[Exception] = []
         room = anyio.CapacityLimiter(limit or max(1, len(runs)))
+        left = len(runs)
+        self.expected += left
 
         async def one(number: int) -> None:
+            nonlocal left
             async with room:
                 try:
-                    outputs[number] = await self.run(*runs[number])
+                    outputs[number] = await self._output_of(*runs[number])
                 except Exception as failure:  # noqa: BLE001 - it is raised below, alone
                     failures.append(failure)
                     tasks.cancel_scope.cancel()
+            left -= 1
+            self.expected -= 1
 
-        async with anyio.create_task_group() as tasks:
-            for number in range(len(runs)):
-                tasks.start_soon(one, number)
-        if failures:
+        try:
+            async with anyio.create_task_group() as tasks:
+                for number in range(len(runs)):
+                    tasks.start_soon(one, number)
+        finally:
+            self.expected -= left
             await self._wake_up()
+        if failures:
             raise failures[0]
         return outputs
 
+    async def _output_of(self, process: Process, data: Any = None, key: str | None = None) -> Any:
+        identity = self._identity(process, key)
+        former = self._former.pop(identity, None)
+        if former is not None and former.status is S.FINISHED:
+            record = await views.record_of(self._room, former.pid)
+            if record.state.status is S.FINISHED:
+                return views.outcome_of(record)
+        elif former is not None and former.status.is_ended:
+            await self._revive(former.pid)
+        pid = await self._start(process, data, identity, key) if former is None else former.pid
+        await self._begin_waiting()
+        return await views.result_of(self._room, pid, None)
+
     # Starting.
+
+    async def _look_back(self) -> None:
+        """Find, once and all together, the children that former attempts have started."""
+        if self._has_looked_back:
+            return
+        async with self._turn:
+            if not self._has_looked_back:
+                found = await self._room.store.relatives(self._parent.process, self._prefix)
+                self._former = {one.identity: one for one in found}
+                self._has_looked_back = True
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self._parent.pid}/{self._step}/"
 
     def _identity(self, process: Process, key: str | None) -> str:
         if key is None:
@@ -116,9 +155,9 @@ class Children:
                     step=self._step,
                 )
             self._unkeyed.add(process.name)
-        return f"{self._parent.pid}/{self._step}/{process.name if key is None else 'key=' + key}"
+        return self._prefix + (process.name if key is None else f"key={key}")
 
-    async def _child(self, process: Process, data: Any, identity: str, key: str | None) -> str:
+    async def _start(self, process: Process, data: Any, identity: str, key: str | None) -> str:
         depth = self._parent.depth + 1
         if depth > self._room.options.max_depth:
             raise InvalidDefinitionError(
@@ -128,18 +167,10 @@ class Children:
                 step=self._step,
             )
         kin = starting.Kin(self._parent.pid, self._parent.process, depth, identity)
-        pid, is_new = await starting.start_child(self._room, process, data, kin, key)
-        is_from_before = not is_new and identity not in self._seen
-        self._seen.add(identity)
-        if is_from_before:
-            await self._revive(pid)
-        return pid
+        return await starting.start_child(self._room, process, data, kin, key)
 
     async def _revive(self, pid: str) -> None:
         """Let a child of a former attempt go on that has not come to a good end."""
-        record = await self._room.store.record(pid)
-        if record is None or record.state.status not in {S.FAILED, S.TIMED_OUT, S.CANCELLED}:
-            return
         try:
             await control.change(self._room, pid, returning.revive(PARENT_ENDED))
         except InvalidStateError:
@@ -148,7 +179,6 @@ class Children:
     # Waiting.
 
     async def _begin_waiting(self) -> None:
-        self._waits += 1
         async with self._turn:
             if self.is_waiting:
                 return
@@ -158,12 +188,13 @@ class Children:
             self._room.supervisor.tell(GiveSlot(self._parent.pid))
 
     async def _wake_up(self) -> None:
-        if self.is_waiting and not self._waits:
+        """Let the step go on, with a slot again, if nothing is expected any more, and it is not cut short."""
+        if not self.expected and anyio.current_effective_deadline() > anyio.current_time():
             await self._end_waiting()
 
     async def _end_waiting(self) -> None:
         async with self._turn:
-            if self._waits or not self.is_waiting:
+            if self.expected or not self.is_waiting:
                 return
             try:
                 await self._room.supervisor.ask(TakeSlot(self._parent.pid), timeout=None)

@@ -54,9 +54,12 @@ class ProcessActor(Actor[Message]):
     _scope: anyio.CancelScope
     _begun_seq = 0
 
-    def __init__(self, room: Room, pid: str, plan: Process, priority: int, depth: int) -> None:
+    def __init__(
+        self, room: Room, pid: str, plan: Process, priority: int, depth: int, parent_pid: str | None
+    ) -> None:
         """Make the actor of a process; see `born`, `taken` and `successor`."""
         self.pid = pid
+        self.parent_pid = parent_pid
         self.cause: Message | None = None
         """What the running step was cut short for."""
         self._room = room
@@ -75,18 +78,18 @@ class ProcessActor(Actor[Message]):
     @classmethod
     def born(cls, room: Room, insert: b.Insert, starter: ReplySlot[Any]) -> ProcessActor:
         """Return the actor of a process that is still to be stored; `starter` hears what came of it."""
-        actor = cls(room, insert.pid, insert.plan, insert.priority, insert.depth)
-        actor._insert = insert
-        actor._starter = starter
         queued = insert.decision.events[0]
         assert isinstance(queued, e.ProcessQueued)
+        actor = cls(room, insert.pid, insert.plan, insert.priority, insert.depth, queued.parent_pid)
+        actor._insert = insert
+        actor._starter = starter
         actor._ends.data = queued.data
         return actor
 
     @classmethod
     def taken(cls, room: Room, record: b.Record, state: ProcessState, epoch: int) -> ProcessActor:
         """Return the actor of a stored process that this manager owns under `epoch`, a step begun."""
-        actor = cls(room, record.pid, record.plan, record.priority, record.depth)
+        actor = cls(room, record.pid, record.plan, record.priority, record.depth, record.parent_pid)
         actor._journal.open(record.id, epoch, state)
         actor._ends.data = record.data
         return actor
@@ -104,10 +107,9 @@ class ProcessActor(Actor[Message]):
         """Whether this manager has seen it start, or wait for, children."""
         return self._children is not None
 
-    @property
-    def is_child(self) -> bool:
-        """Whether another process has started it."""
-        return self._depth > 0
+    def may_return(self, ends: int) -> bool:
+        """Tell whether it waits for its children, and goes on when so many of them have ended."""
+        return self._is_waiting and self._children is not None and self._children.expected <= ends
 
     @property
     def is_limited(self) -> bool:

@@ -118,11 +118,11 @@ async def start(room: Room, order: Order) -> str | None:
     return pid
 
 
-async def start_child(room: Room, process: Process, data: Any, kin: Kin, key: str | None) -> tuple[str, bool]:
-    """Store a child, or find the one of that identity; return its pid, and whether it is new."""
-    order = Order(process, data, key, kin=kin)
-    outcome = await _store(room, order, *_checked(room, order))
-    return outcome.pid, type(outcome) is b.Written
+async def start_child(room: Room, process: Process, data: Any, kin: Kin, key: str | None) -> str:
+    """Store a child, or find the one of that identity; return its pid."""
+    pid = await start(room, Order(process, data, key, kin=kin))
+    assert pid is not None
+    return pid
 
 
 def queued(room: Room, order: Order) -> b.Insert:

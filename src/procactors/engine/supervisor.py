@@ -207,7 +207,8 @@ class SupervisorActor(Actor[Any]):
             self._finish_drain()
             return
         self._let_return()
-        if actor.is_child and self._admission.has_waiting_parents:
+        _, parent = self._running.get(actor.parent_pid or "", (None, None))
+        if parent is not None and parent.may_return(self._admission.max_running):
             self.set_timer(f"slot of {actor.pid}", _PARENT_HEARS_S, LookAgain())
         elif self._admission.has_waiting or actor.is_limited:
             self.ref.tell(LookAgain())

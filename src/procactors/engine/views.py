@@ -126,7 +126,7 @@ async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
         if not followed.is_alive:
             record = await record_of(room, pid)
             if record.state.status.is_ended:
-                return _outcome(pid, _end_in(record))
+                return outcome_of(record)
         with nullcontext() if timeout is None else anyio.fail_after(timeout):
             await follower.wait()
         end = follower.take()
@@ -137,6 +137,11 @@ async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
             "the manager was closed; the process goes on, ask another manager for its result"
         )
     return _outcome(pid, end)
+
+
+def outcome_of(record: Record) -> Any:
+    """Return the output of a process that has ended, or raise how it ended."""
+    return _outcome(record.pid, _end_in(record))
 
 
 def _end_in(record: Record) -> e.ProcessEvent:

@@ -150,10 +150,12 @@ def _running_children(composite: Composite, step: str) -> Callable[..., Any]:
     """Return code that runs a composite's children and joins their outputs."""
 
     async def run_children(data: Any, ctx: StepContext) -> Any:
-        runs = [
-            (_process_of(child.what, step, ctx.definition), child.data, child.key)
-            for child in composite.children(data)
-        ]
+        made: dict[int, Process] = {}
+        runs = []
+        for what, its_data, key in composite.children(data):
+            if id(what) not in made:
+                made[id(what)] = _process_of(what, step, ctx.definition)
+            runs.append((made[id(what)], its_data, key))
         return composite.joined(await ctx.gather(*runs, limit=composite.limit))
 
     return run_children

@@ -6,4 +6,5 @@ from procactors.stores._open import open_store as open_store
 from procactors.stores._store import Identity as Identity
 from procactors.stores._store import Member as Member
 from procactors.stores._store import News as News
+from procactors.stores._store import Relative as Relative
 from procactors.stores._store import Store as Store

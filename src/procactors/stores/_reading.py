@@ -13,7 +13,7 @@ from procactors.model.state import ProcessState
 from procactors.model.status import ProcessStatus
 from procactors.stores import _admitting
 from procactors.stores._batch import Command, Record
-from procactors.stores._store import News
+from procactors.stores._store import News, Relative
 from procactors.stores._talk import One
 
 if TYPE_CHECKING:
@@ -157,6 +157,12 @@ def command_outcome(command: int) -> Talk[str | None]:
 def counts() -> Talk[dict[ProcessStatus, int]]:
     """Come to how many processes there are of each status."""
     return {ProcessStatus(status): count for status, count in (yield One("count_by_status"))}
+
+
+def relatives(parent: int, prefix: str) -> Talk[list[Relative]]:
+    """Come to the children of a process whose identity begins so."""
+    rows = yield One("relatives", (parent, prefix))
+    return [Relative(identity, pid, ProcessStatus(status)) for identity, pid, status in rows]
 
 
 def bereaved(limit: int) -> Talk[list[str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from procactors.model.status import ProcessStatus
 from procactors.stores._batch import Command, Insert, Operation, Outcome, Record
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from procactors._clock import Instant
     from procactors.model.event import ProcessEvent, StepProgressed
     from procactors.model.info import QueueInfo
-    from procactors.model.status import ProcessStatus
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -60,6 +60,19 @@ class News(msgspec.Struct, frozen=True):
     commands: tuple[Command, ...]
     is_due: bool
     is_bereaved: bool = False
+
+
+class Relative(msgspec.Struct, frozen=True):
+    """A child, as its parent finds it again.
+
+    Attributes:
+        identity: Unique in the store: its parent, the step that has started it, and its key or name.
+        status: How it stands.
+    """
+
+    identity: str
+    pid: str
+    status: ProcessStatus
 
 
 class Store(Protocol):
@@ -143,6 +156,10 @@ class Store(Protocol):
 
     async def command_outcome(self, command: int) -> str | None:
         """Return how a command was settled; None: not yet."""
+        ...
+
+    async def relatives(self, parent: int, prefix: str) -> list[Relative]:
+        """Return the children of process number `parent` whose identity begins with `prefix`."""
         ...
 
     async def bereaved(self, limit: int) -> list[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
     from procactors.stores._batch import Insert, Operation, Outcome, Record
-    from procactors.stores._store import Identity, Member, News
+    from procactors.stores._store import Identity, Member, News, Relative
     from procactors.stores._talk import Talk
 
 T = TypeVar("T")
@@ -111,6 +111,10 @@ class TalkingStore(ABC):
     async def command_outcome(self, command: int) -> str | None:
         """Return how a command was settled."""
         return await self._read(_reading.command_outcome(command))
+
+    async def relatives(self, parent: int, prefix: str) -> list[Relative]:
+        """Return children of a process."""
+        return await self._read(_reading.relatives(parent, prefix))
 
     async def bereaved(self, limit: int) -> list[str]:
         """Return those alive whose parent is not."""

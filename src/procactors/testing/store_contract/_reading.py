@@ -42,6 +42,19 @@ class ReadingTests:
         assert await _listed(bench, statuses=either, name="sample") == [running.pid, sample.pid]
         assert await _listed(bench, statuses=[]) == []
 
+    async def test_children_are_found_by_how_their_identity_begins(self, bench: Bench) -> None:
+        """Those of one parent only; whatever is in it stands for itself."""
+        parent, other = await bench.done(bench.queued(), bench.queued())
+        kin = {"parent": parent.process, "depth": 1}
+        identities = ["p/s%/key=1", "p/s%/key=2", "p/s_/key=1", "P/S%/key=1"]
+        first, *_ = await bench.done(*[bench.queued(key=one, **kin) for one in identities])
+        await bench.done(bench.queued(**kin), bench.queued(key="p/s%/key=3", parent=other.process, depth=1))
+        await bench.one(b.Change(first.pid, cancel))
+        found = await bench.store.relatives(parent.process, "p/s%/")
+        statuses = {one.identity: one.status for one in found}
+        assert statuses == {identities[0]: ProcessStatus.CANCELLED, identities[1]: ProcessStatus.QUEUED}
+        assert first.pid in {one.pid for one in found}
+
     async def test_history_is_read_in_pages(self, bench: Bench) -> None:
         """In order, after a seq."""
         written = await bench.one(bench.running())

@@ -354,6 +354,10 @@ DELETE FROM procactors_managers WHERE id = ANY ($1::BIGINT[]);
 SELECT id FROM procactors_processes WHERE owner IS NOT NULL
 AND owner NOT IN (SELECT id FROM procactors_managers) LIMIT $1::BIGINT FOR UPDATE SKIP LOCKED;
 
+-- name: relatives
+SELECT unique_key, pid, status FROM procactors_processes
+WHERE parent = $1::BIGINT AND starts_with(unique_key, $2::TEXT);
+
 -- name: bereaved
 SELECT c.pid FROM procactors_processes c JOIN procactors_processes p ON p.id = c.parent
 WHERE c.parent IS NOT NULL AND c.ended_at IS NULL AND p.ended_at IS NOT NULL

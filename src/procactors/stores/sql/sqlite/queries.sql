@@ -341,6 +341,11 @@ DELETE FROM procactors_managers WHERE id IN (SELECT value FROM json_each(?));
 SELECT id FROM procactors_processes WHERE owner IS NOT NULL
 AND owner NOT IN (SELECT id FROM procactors_managers) LIMIT ?;
 
+-- name: relatives
+-- The children of a process whose identity begins so.
+SELECT unique_key, pid, status FROM procactors_processes
+WHERE parent = ?1 AND substr(unique_key, 1, length(?2)) = ?2;
+
 -- name: bereaved
 -- Processes that are alive although the process that started them is not, and whom nobody has cancelled yet.
 SELECT c.pid FROM procactors_processes c JOIN procactors_processes p ON p.id = c.parent
