@@ -51,8 +51,13 @@ class Follower:
         """Return the oldest event in the buffer, if there is one."""
         return self._events.popleft() if self._events else None
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is an event, or the follower is behind or closed."""
+        return bool(self._events or self.is_behind or self.is_closed)
+
     async def wait(self) -> None:
-        """Wait until there is an event, or the follower is behind or closed."""
-        if not (self._events or self.is_behind or self.is_closed):
+        """Wait until there are news."""
+        if not self.has_news:
             self._arrival = new_wakeup()
             await self._arrival

@@ -95,8 +95,9 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
             await self._find_broken(jobs, error)
         else:
             del self._jobs[:count]
-            self._publish(jobs, outcomes, self._room.clock.monotonic() - started)
-            _answer(jobs, outcomes)
+            seconds = self._room.clock.monotonic() - started
+            _answer(jobs, outcomes)  # first: the next step runs while the streams hear of this one
+            self._publish(jobs, outcomes, seconds)
 
     async def _find_broken(self, jobs: list[_Job], error: Exception) -> None:
         """Write one by one what can't be written together, so that only the broken one gets the error."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from procactors.actors import Actor, Exit, Lane, Overflow
 from procactors.engine.messages import Committed, Follow, Followed, StoreChanged, Unfollow
-from procactors.model.event import ENDINGS, ProcessEvent, published
+from procactors.model.event import ENDINGS, ProcessEvent, fresh, numbered
 from procactors.model.state import is_owned
 
 if TYPE_CHECKING:
@@ -163,13 +163,12 @@ class StreamsActor(Actor[Any]):
                 self._deliver_progress(event)
 
     def _deliver(self, pid: str, seq: int, position: int, event: ProcessEvent) -> None:
-        for follower in self._of_all:
-            follower.offer(published(event, pid, seq, position))
-        for follower in self._of_one.get(pid, ()):
-            follower.offer(published(event, pid, seq, position))
-        if isinstance(event, ENDINGS):
-            for follower in self._of_end.get(pid, ()):
-                follower.offer(published(event, pid, seq, position))
+        of_end = self._of_end.get(pid, ()) if isinstance(event, ENDINGS) else ()
+        followers = [*self._of_all, *self._of_one.get(pid, ()), *of_end]
+        if followers:
+            event = numbered(event, pid, seq, position)
+            for follower in followers:
+                follower.offer(fresh(event))
 
     def _deliver_progress(self, event: StepProgressed) -> None:
         self._progress[event.pid] = event

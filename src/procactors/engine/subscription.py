@@ -42,7 +42,8 @@ class EventStream:
         self._follower = Follower(pid)
         self._page: deque[ProcessEvent] = deque()
         self._reads_store = True
-        self._ending: ProcessEvent | None = None
+        self._has_ended = False
+        """Whether the last event was the end of the process: it may have been retried since."""
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -114,17 +115,23 @@ class EventStream:
         Cancellation: safe; no event is lost.
         """
         while not self._is_closed:
-            event = await self._stored() if self._reads_store else await self._live()
+            event = await self._next()
             if event is None:
                 continue
             if isinstance(event, StepProgressed):
                 return event
             self._last = self._number(event)
-            if self._pid is not None and isinstance(event, ENDINGS):
-                self._ending = event
-                self._reads_store = True  # it may have been retried since
+            self._has_ended = self._pid is not None and isinstance(event, ENDINGS)
             return event
         raise StopAsyncIteration
+
+    async def _next(self) -> ProcessEvent | None:
+        if self._reads_store:
+            return await self._stored()
+        if self._has_ended and not self._follower.has_news:
+            await self.aclose()
+            return None
+        return await self._live()
 
     def _number(self, event: ProcessEvent) -> int:
         return event.position if self._pid is None else event.seq
@@ -134,9 +141,8 @@ class EventStream:
         if not self._page:
             self._page.extend(await self._read_page())
         if self._page:
-            self._ending = None
             return self._page.popleft()
-        if self._ending is not None:
+        if self._has_ended:
             await self.aclose()
             return None
         return await self._at_the_end_of_history()

@@ -282,6 +282,11 @@ _PAYLOAD_FIELDS: dict[Any, str] = {
     ProcessInterrupted: "data",
     ProcessFinished: "output",
 }
+_ENCODED_FIELDS: dict[Any, tuple[str, ...]] = {
+    kind: tuple(field for field in ("data", "output", "definition", "on_timeout") if hasattr(kind, field))
+    for kind in EVENT_CLASSES
+}
+"""Where a committed event may hold JSON that is still encoded."""
 
 
 def encode_body(event: ProcessEvent) -> bytes:
@@ -326,14 +331,14 @@ def numbered(event: ProcessEvent, pid: str, seq: int, position: int) -> ProcessE
     return _with(event, {"pid": pid, "seq": seq, "position": position})
 
 
-def published(event: ProcessEvent, pid: str, seq: int, position: int) -> ProcessEvent:
-    """Return a committed event as subscribers get it: with its numbers, its payload plain and fresh."""
-    values: dict[str, Any] = {"pid": pid, "seq": seq, "position": position}
-    for field in ("data", "output", "definition", "on_timeout"):
-        value = getattr(event, field, None)
+def fresh(event: ProcessEvent) -> ProcessEvent:
+    """Return an event as one subscriber gets it: its payload plain, and nobody else's."""
+    values: dict[str, Any] = {}
+    for field in _ENCODED_FIELDS[type(event)]:
+        value = getattr(event, field)
         if type(value) is msgspec.Raw:
             values[field] = msgspec.json.decode(value)
-    return _with(event, values)
+    return _with(event, values) if values else event
 
 
 def _with(event: ProcessEvent, values: dict[str, Any]) -> ProcessEvent:

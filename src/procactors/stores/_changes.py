@@ -22,11 +22,13 @@ class Changes:
 
     Attributes:
         has_company: Whether there are other managers or clients, as far as it has been seen.
+        is_certain: Whether the last change that was seen is somebody else's for sure.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Know all that is in the file now."""
         self.has_company = False
+        self.is_certain = False
         self._version = _version(connection)
         self._numbers = _numbers(connection)
         self._renewals = 0
@@ -43,9 +45,10 @@ class Changes:
             return False
         numbers = _numbers(connection)
         self.has_company = numbers[0] > 1
-        is_own = renewals != self._renewals and not self.has_company and numbers == self._numbers
+        self.is_certain = self.has_company or renewals == self._renewals
+        is_same = numbers == self._numbers  # as it is not if this connection has written meanwhile
         self._version, self._numbers, self._renewals = version, numbers, renewals
-        return not is_own
+        return self.is_certain or not is_same
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -44,10 +44,30 @@ _ATTENTIVE_S = 2.0
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection whose thread runs whole functions."""
 
+    _asked = 0
+    _answered = 0
+
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Call `function(connection)` in the connection's thread: one hop, whatever it does there."""
-        result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
+        self._asked += 1
+        result: T = await self._execute(self._call, function)  # type: ignore[no-untyped-call]
         return result
+
+    def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return function(self.bare)
+        finally:
+            self._answered += 1
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether its thread has nothing to do: until it is asked, any thread may use the connection."""
+        return self._asked == self._answered
+
+    @property
+    def bare(self) -> sqlite3.Connection:
+        """The connection itself."""
+        return self._conn
 
     def join(self) -> None:
         """Wait for the end of the thread, which was told to stop and has nothing left to do."""
@@ -206,9 +226,17 @@ class SqliteStore(TalkingStore):
         while True:
             attentive = changes.has_company or self.clock.monotonic() < self._attentive_until
             await anyio.sleep(self.options.poll_active_s if attentive else self.options.poll_idle_s)
-            if await self._on(self._writer, self._others_changed):
-                self._attentive_until = self.clock.monotonic() + _ATTENTIVE_S
+            if await self._look():
+                if changes.is_certain:
+                    self._attentive_until = self.clock.monotonic() + _ATTENTIVE_S
                 return
+
+    async def _look(self) -> bool:
+        """Tell whether others have changed the file: some microseconds, much less than a hop."""
+        if self._writer is not None and self._writer.is_idle:
+            with translated(self.url):
+                return self._others_changed(self._writer.bare)
+        return await self._on(self._writer, self._others_changed)
 
     def _others_changed(self, connection: sqlite3.Connection) -> bool:
         renewals = 0 if self._lease is None else self._lease.renewals
