@@ -49,7 +49,17 @@ def probe():
     return Probe()
 
 
-ON_POSTGRES = {"starting", "cancel", "keys", "queue", "recovery", "stream_of_all", "clients", "closing"}
+ON_POSTGRES = {
+    "starting",
+    "cancel",
+    "keys",
+    "queue",
+    "recovery",
+    "stream_of_all",
+    "streams_of_others",
+    "clients",
+    "closing",
+}
 """Where the store matters most. All files on all stores would take a third longer, and find the same."""
 
 

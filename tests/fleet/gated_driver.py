@@ -1,5 +1,7 @@
 """A manager that runs whatever there is, of processes whose steps wait for a file, until told to end.
 
+At SIGUSR1 it waits for the results of all processes that it has had in hand.
+
 python -m tests.fleet.gated_driver URL NAME GATE
 """
 
@@ -21,6 +23,7 @@ LEASE_S, STEPS = 1, 3
 @step
 async def pass_gate(data: dict, ctx: StepContext, *, ledger: Ledger, gate: Path) -> dict:
     """Wait for the gate, and count."""
+    BEGUN[ctx.pid] = None
     ledger.note("begin", ctx.pid, ctx.step)
     while not gate.exists():  # noqa: ASYNC110, ASYNC240 - the test makes it, in another OS process
         await anyio.sleep(0.02)
@@ -28,6 +31,7 @@ async def pass_gate(data: dict, ctx: StepContext, *, ledger: Ledger, gate: Path)
     return {"n": data["n"] + 1}
 
 
+BEGUN: dict[str, None] = {}
 PLAN = [Step(f"s{n}", pass_gate, services=("ledger", "gate")) for n in range(STEPS)]
 PROCESS = Process("gated", PLAN, timeout=None)
 
@@ -37,11 +41,14 @@ async def main(url: str, name: str, gate: Path) -> None:
     ledger = Ledger(sys.stdout.fileno())
     services = {"ledger": ledger, "gate": gate}
     manager = ProcessManager(url, services=services, name=name, options=ManagerOptions(lease_s=LEASE_S))
-    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGUSR1) as signals:
         async with manager:
             ledger.note("open")
-            async for _ in signals:
-                break
+            async for told in signals:
+                if told == signal.SIGTERM:
+                    break
+                for pid in BEGUN:
+                    ledger.note("result", pid, (await manager.result(pid))["n"])
 
 
 if __name__ == "__main__":

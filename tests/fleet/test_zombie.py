@@ -44,6 +44,9 @@ async def test_nothing_of_a_zombie_lands_and_it_goes_on_as_a_healthy_manager(url
         with anyio.fail_after(PATIENCE_S):
             assert await (await client.start(PROCESS, {"n": 0})).result() == {"n": STEPS}
         await zombie.wrote("end", times=PROCESSES + STEPS)
+        zombie.process.send_signal(signal.SIGUSR1)
+        with anyio.fail_after(PATIENCE_S):
+            await zombie.wrote("result", times=PROCESSES + 1)
         assert await zombie.kill(signal.SIGTERM) == 0, zombie.log
         assert "was taken for dead" in zombie.log
 

@@ -8,16 +8,19 @@ subscriber has a bounded buffer; one that falls behind is marked, and reads on f
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from procactors.actors import Actor, Exit, Lane, Overflow
 from procactors.engine.messages import Committed, Follow, Followed, StoreChanged, Unfollow
+from procactors.errors import StoreUnavailableError
 from procactors.model.event import ENDINGS, ProcessEvent, fresh, numbered
 from procactors.model.state import is_owned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from procactors.engine.follower import Follower
     from procactors.engine.room import Room
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _MOST_ALIVE = 100_000
+_RETRY_S = 1.0
 
+_log = logging.getLogger("procactors.engine")
 
 _position_of = attrgetter("position")
 
@@ -47,9 +52,11 @@ class StreamsActor(Actor[Any]):
         self._of_one: dict[str, set[Follower]] = {}
         self._of_end: dict[str, set[Follower]] = {}
         self._alive: set[str] = set()
-        """Processes that this manager runs."""
+        """Processes that this manager runs, unless others have taken them over unseen."""
         self._free: set[str] = set()
         """Processes that any manager may take up and end; forgotten when others have written."""
+        self._has_missed = False
+        """Whether others have written what nobody here wanted to see."""
         self._progress: dict[str, StepProgressed] = {}
 
     async def on_start(self) -> None:
@@ -66,9 +73,11 @@ class StreamsActor(Actor[Any]):
             case StoreChanged():
                 self._free.clear()
                 if self._has_followers:
-                    await self._catch_up()
-                    await self._look_for_progress()
+                    await self._catch_up_now_or_later(with_progress=True)
+                else:
+                    self._miss()
             case Follow(follower):
+                await self._stand_at_the_end()
                 return self._follow(follower)
             case Unfollow(follower):
                 self._unfollow(follower)
@@ -81,6 +90,13 @@ class StreamsActor(Actor[Any]):
             follower.close()
 
     # Who follows.
+
+    async def _stand_at_the_end(self) -> None:
+        """Begin at the end again, if there is anything between it and here that nobody wanted."""
+        if self._has_missed and not self._has_followers:
+            with suppress(StoreUnavailableError):  # to begin further back only takes longer
+                self._position = (await self._room.store.positions())[0]
+                self._has_missed = False
 
     @property
     def _has_followers(self) -> bool:
@@ -111,16 +127,19 @@ class StreamsActor(Actor[Any]):
     # What happened.
 
     async def _committed(self, written: Sequence[Written]) -> None:
-        if min((one.position for one in written), default=0) > self._position + 1:
+        has_gap = min((one.position for one in written), default=0) > self._position + 1
+        if has_gap:
             self._free.clear()
+        if has_gap and not self._has_followers:
+            self._miss()
         for one in written:
             self._note_life(one)
         if not self._has_followers:
             self._position = max([self._position, *(one.position + len(one.events) - 1 for one in written)])
             return
         for one in sorted(written, key=_position_of):
-            if one.position > self._position + 1:
-                await self._catch_up()
+            if one.position > self._position + 1 and not await self._catch_up_now_or_later():
+                return
             self._hand_over(one)
             self._position = max(self._position, one.position + len(one.events) - 1)
 
@@ -132,6 +151,11 @@ class StreamsActor(Actor[Any]):
         elif one.state.ended_at and one.pid in self._of_end:
             last = len(one.events) - 1
             self._deliver(one.pid, first + last, one.position + last, one.events[last])
+
+    def _miss(self) -> None:
+        """Pass over what others have written: the ends of processes that were taken over may be in it."""
+        self._alive.clear()
+        self._has_missed = True
 
     def _note_life(self, one: Written) -> None:
         """Remember which processes are alive, as far as their end will be seen here."""
@@ -145,6 +169,18 @@ class StreamsActor(Actor[Any]):
             known.clear()
         known.add(one.pid)
 
+    async def _catch_up_now_or_later(self, *, with_progress: bool = False) -> bool:
+        """Read what others have written. False: the store can't be used now, and is looked into again."""
+        try:
+            await self._catch_up()
+            if with_progress:
+                await self._look_for_progress()
+        except StoreUnavailableError as error:
+            _log.warning("what others have written can't be read now, it is tried again: %s", error)
+            self.set_timer("again", _RETRY_S, StoreChanged())
+            return False
+        return True
+
     async def _catch_up(self) -> None:
         """Read what is in the store beyond the position."""
         while True:
@@ -152,6 +188,7 @@ class StreamsActor(Actor[Any]):
             for event in events:
                 self._deliver(event.pid, event.seq, event.position, event)
             if last == self._position:
+                self._has_missed = False
                 return
             self._position = last
 
@@ -163,7 +200,10 @@ class StreamsActor(Actor[Any]):
                 self._deliver_progress(event)
 
     def _deliver(self, pid: str, seq: int, position: int, event: ProcessEvent) -> None:
-        of_end = self._of_end.get(pid, ()) if isinstance(event, ENDINGS) else ()
+        of_end: Iterable[Follower] = ()
+        if isinstance(event, ENDINGS):
+            self._alive.discard(pid)
+            of_end = self._of_end.get(pid, ())
         followers = [*self._of_all, *self._of_one.get(pid, ()), *of_end]
         if followers:
             event = numbered(event, pid, seq, position)
