@@ -184,6 +184,8 @@ class SupervisorActor(Actor[Any]):
         return None if found is None else found[1].describe()
 
     def _ended(self, pid: str, end: Exit) -> None:
+        if pid not in self._running:  # it ended with the former life of this actor
+            return
         _, actor = self._running.pop(pid)
         self._admission.forget(pid)
         if actor.had_children:

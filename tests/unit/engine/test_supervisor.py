@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 import pytest
 
@@ -42,6 +44,40 @@ async def test_a_process_that_is_answered_at_once_comes_back_before_its_former_a
         assert await handle.result() == {f"a{n}": n for n in range(1, ROUNDS + 1)}
         restarts = {row.name: row.restarts for row in m.tree() if row.restarts}
         assert restarts == {}
+
+
+async def test_an_engine_that_begins_anew_does_so_once_however_many_processes_it_ran(clock, store):
+    """Each of them ends with the former life, and the new one hears of it."""
+    began, gate = [], anyio.Event()
+    services = {"began": began, "gate": gate}
+    process = Process("p", [Step("waits", waits, services=("began", "gate"))])
+    async with (
+        manager(clock=clock, store=store, services=services) as m,
+        manager(clock=clock, store=store, run=False, seed=1) as client,
+    ):
+        with anyio.fail_after(60):
+            pids = [(await m.start(process, {"n": n})).pid for n in range(20)]
+            while len(began) < len(pids):  # noqa: ASYNC110 - of many
+                await anyio.sleep(0.1)
+            async with m.subscribe():
+                store.events_after = partial(is_broken, store)
+                await client.start(process, delay=1000)
+                while len(began) < 2 * len(pids):  # noqa: ASYNC110 - of many
+                    await anyio.sleep(0.1)
+            gate.set()
+            assert [await m.result(pid) for pid in pids] == [{"n": n} for n in range(20)]
+            assert {row.restarts for row in m.tree() if row.name in {"streams", "supervisor"}} == {1}
+
+
+async def is_broken(store, *_):
+    del store.events_after
+    raise RuntimeError("broken")
+
+
+async def waits(data, ctx, *, began, gate):
+    began.append(ctx.pid)
+    await gate.wait()
+    return data
 
 
 async def test_what_a_closing_manager_has_just_claimed_is_released_without_an_attempt(clock, store):
