@@ -23,6 +23,7 @@ from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 from docs.sessions import Session
+from tests.leaks import Before
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -71,15 +72,17 @@ class Page(Document):
 def open_page(namespace: dict[str, Any]) -> None:
     """Make ready for the first block of a page."""
     sys.modules[namespace["__name__"]] = namespace["_module"]
+    namespace["_before"] = Before()
     namespace["_task"] = PageTask()
     namespace["_session"] = Session()
 
 
 def close_page(namespace: dict[str, Any]) -> None:
-    """Put away what is left after the last block of a page."""
+    """Put away what is left after the last block of a page; fail if that is not all."""
     namespace["_task"].close()
     namespace["_session"].close()
     del sys.modules[namespace["__name__"]]
+    namespace["_before"].compare()
 
 
 def run(example: Example) -> None:

@@ -6,8 +6,12 @@ import gc
 
 import hypothesis.core  # noqa: F401 - it looks at the heap when it is imported, and must see all of it
 import pytest
+import uvloop
 
+from tests.leaks import nothing_is_left_behind  # noqa: F401 - of every test
 from tests.postgres import postgres_server
+
+uvloop.new_event_loop().close()  # the first opens a pipe that the others use, and is never closed
 
 pytest.register_assert_rewrite("procactors.testing.store_contract")
 

@@ -34,6 +34,9 @@ async def served(app, **options):
         await server.is_up.wait()
         yield listener.getsockname()[1]
         server.should_exit = True
+    await (
+        anyio.wait_all_tasks_blocked()
+    )  # uvicorn does not wait for the very end of its task for the lifespan
 
 
 async def get_and_leave(port, path="/"):

@@ -69,6 +69,7 @@ class Telling:
         self._every_s = every_s
         self._lock = threading.Lock()
         self._held: wire.Progressed | None = None
+        self._later: threading.Timer | None = None
         self._progressed_at = float("-inf")
         self._sent_at = float("-inf")
         self._is_over = False
@@ -97,15 +98,9 @@ class Telling:
         """Send progress now, or a little later if there has just been some."""
         newest = wire.Progressed(done, total, text)
         with self._lock:
-            is_held = self._held is not None
-            wait = self._progressed_at + self._every_s - time.monotonic()
-            self._held = newest
-            if wait <= 0 and not is_held:
-                self._send_held()
-        if wait > 0 and not is_held:
-            later = threading.Timer(wait, self._send_later)
-            later.daemon = True
-            later.start()
+            is_first, self._held = self._held is None, newest
+            if is_first and not self._is_over:
+                self._send_held_in(self._progressed_at + self._every_s - time.monotonic())
 
     def beat(self) -> None:
         """Send a sign of life, unless something was sent just now."""
@@ -122,6 +117,16 @@ class Telling:
         with self._lock:
             self._send_held()
             self._is_over = True
+            if self._later is not None:
+                self._later.cancel()
+
+    def _send_held_in(self, seconds: float) -> None:
+        if seconds <= 0:
+            self._send_held()
+        else:
+            self._later = threading.Timer(seconds, self._send_later)
+            self._later.daemon = True
+            self._later.start()
 
     def _send_later(self) -> None:
         with self._lock:
