@@ -1,16 +1,19 @@
-"""FastAPI: start an article, follow it live, decide on it; the web face is mounted at /processes."""
+"""FastAPI: start an article, follow it in a page with a progress bar, decide on it.
+
+Three faces of one manager: endpoints of your own, procactors' API as a router (`/jobs`, in FastAPI's `/docs`;
+its event streams feed the page), and procactors' own pages (`/processes`).
+"""
 
 import os
-from collections.abc import AsyncIterator
+from pathlib import Path
 
-import msgspec
 from fastapi import FastAPI, HTTPException
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse
 from publishing import PUBLISH
 from pydantic import BaseModel
 
 from procactors import InvalidDataError, NotInterruptedError, ProcessManager, UnknownProcessError
-from procactors.web import process_app
+from procactors.web import process_app, process_router
 
 manager = ProcessManager(os.environ.get("DATABASE", "sqlite:///publishing.db"))
 app = FastAPI(lifespan=manager.lifespan)
@@ -23,6 +26,11 @@ class Article(BaseModel):
 class Answer(BaseModel):
     approved: bool
     note: str = ""
+
+
+@app.get("/", include_in_schema=False)
+async def page() -> FileResponse:
+    return FileResponse(Path(__file__).with_name("article.html"))
 
 
 @app.post("/articles", status_code=202)
@@ -41,7 +49,7 @@ async def look(pid: str) -> dict[str, object]:
 
 
 @app.post("/articles/{pid}/decision", status_code=202)
-async def decide(pid: str, answer: Answer) -> dict[str, str]:
+async def decide(pid: str, answer: Answer) -> dict[str, str]:  # a real application asks here who that is
     try:
         await manager.proceed(pid, answer.model_dump())
     except UnknownProcessError as error:
@@ -53,26 +61,12 @@ async def decide(pid: str, answer: Answer) -> dict[str, str]:
     return {"pid": pid}
 
 
-@app.get("/articles/{pid}/events")
-async def follow(pid: str) -> StreamingResponse:
-    try:
-        await manager.info(pid)
-    except UnknownProcessError as error:
-        raise HTTPException(404, str(error)) from error
-    return StreamingResponse(messages(pid), media_type="text/event-stream")
-
-
-async def messages(pid: str) -> AsyncIterator[bytes]:
-    async with manager.subscribe(pid) as events:
-        async for event in events:
-            data = msgspec.json.encode(event)
-            yield f"id: {event.seq}\nevent: {type(event).__name__}\ndata: ".encode() + data + b"\n\n"
-
-
-def authorize(request, _action, _pid):
-    """Who has the editor's token may do everything; without one set, nobody may do anything."""
+def authorize(request, action, _pid):
+    """Everybody may look; to change something takes the editor's token, and without one set nobody may."""
     token = os.environ.get("EDITOR_TOKEN")
-    return bool(token) and request.headers.get("authorization") == f"Bearer {token}"
+    is_editor = bool(token) and request.headers.get("authorization") == f"Bearer {token}"
+    return action == "read" or is_editor
 
 
+app.include_router(process_router(manager, authorize=authorize, processes=[PUBLISH]), prefix="/jobs")
 app.mount("/processes", process_app(manager, authorize=authorize, processes=[PUBLISH]))

@@ -1,25 +1,83 @@
-"""The programs in docs/examples run, each with its real framework."""
+"""The programs in docs/examples run, each with its real framework, as their page says."""
 
 import importlib.util
-import json
 import os
+import re
+import shlex
 import subprocess
 import sys
-from pathlib import Path
+from itertools import pairwise
 
 import anyio
 import httpx
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-PATIENCE_S = 30
+from tests.integration.example_servers import EXAMPLES, PATIENCE_S, served
+
+PAGE = (EXAMPLES / "index.md").read_text("utf-8")
+SERVERS = re.findall(r"`uvicorn (\w+:app)` \|$", PAGE, re.MULTILINE)
+TALK = re.findall(r"^curl (.+)$", PAGE, re.MULTILINE)
 UNKNOWN_PID = "0199e7a1c0de70008000000000000000"
-LIFESPANS = {
-    "fastapi_app": lambda app: app.router.lifespan_context(app),
-    "starlette_app": lambda app: app.router.lifespan_context(app),
-    "litestar_app": lambda app: app.lifespan(),
-    "quart_app": lambda app: app.test_app(),
-}
+
+
+def typed(client, line, pid):
+    """Send the request that a line of `curl` sends."""
+    words = shlex.split(line.replace("PID", pid))
+    said = dict(pairwise(words))
+    (place,) = [word for word in words if word.startswith("localhost:8000/")]
+    name, _, value = said.get("-H", "accept: */*").partition(": ")
+    method = "POST" if "-d" in said else "GET"
+    path = place.removeprefix("localhost:8000")
+    return client.request(method, path, content=said.get("-d"), headers={name: value})
+
+
+def status_of(client, pid, wanted):
+    """Return what the application says of an article as soon as it has this status."""
+    while (answer := client.get(f"/articles/{pid}").json())["status"] != wanted:
+        pass
+    return answer
+
+
+def test_every_example_is_on_the_page():
+    programs = {path.name for path in EXAMPLES.glob("*.py")} - {"publishing.py", "script.py"}
+    assert programs == {f"{target.partition(':')[0]}.py" for target in SERVERS}
+    assert len(TALK) == 4
+
+
+@pytest.mark.parametrize("target", SERVERS)
+def test_an_article_waits_for_its_editor_also_across_a_kill(target, tmp_path):
+    with served(target, tmp_path) as client:
+        started = typed(client, TALK[0], "")
+        assert started.status_code == 202
+        pid = started.json()["pid"]
+        status_of(client, pid, "interrupted")
+        assert client.get(f"/articles/{UNKNOWN_PID}").status_code == 404
+    with served(target, tmp_path) as client:
+        assert typed(client, TALK[0], "").json() == {"pid": pid}
+        assert typed(client, TALK[1], pid).json()["status"] == "interrupted"
+        assert typed(client, TALK[2], pid).status_code == 202
+        assert status_of(client, pid, "finished")["output"] == {"url": "/hello-world"}
+        assert typed(client, TALK[3], pid).json()["status"] == "finished"
+        assert typed(client, TALK[2], pid).status_code == 409
+
+
+def test_django_decides_by_a_form_and_counts_after_its_responses(tmp_path):
+    with served("django_app:app", tmp_path) as client:
+        pid = typed(client, TALK[0], "").json()["pid"]
+        status_of(client, pid, "interrupted")
+        page = client.get(f"/articles/{pid}/page")
+        (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+        while client.get(f"/articles/{pid}").json()["views"] != 1:
+            pass
+        forged = client.post(f"/articles/{pid}/page", data={"approved": "yes"})
+        assert forged.status_code == 403
+        form = {"approved": "no", "csrfmiddlewaretoken": token}
+        assert client.post(f"/articles/{pid}/page", data=form).status_code == 302
+        assert status_of(client, pid, "finished")["output"]["url"] is None
+        assert "not published" in client.get(f"/articles/{pid}/page").text
+        place = f"/processes/processes/{pid}"
+        assert client.get(place).status_code == 404
+        assert "publish" in client.get(place, headers={"authorization": "Bearer s3cret"}).text
 
 
 @pytest.fixture
@@ -27,70 +85,35 @@ def anyio_backend():
     return "asyncio"
 
 
-def loaded(name, monkeypatch, url):
-    """Return the module of an example, with its state in `url`."""
-    monkeypatch.setenv("DATABASE", url)
+async def test_fastapi_has_three_faces(monkeypatch):
+    monkeypatch.setenv("DATABASE", "memory://")
     monkeypatch.setenv("EDITOR_TOKEN", "s3cret")
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    spec = importlib.util.spec_from_file_location("fastapi_app", EXAMPLES / "fastapi_app.py")
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "fastapi_app", module)
     spec.loader.exec_module(module)
-    return module
-
-
-async def status_of(client, pid, *wanted):
-    """Return what the application says of an article as soon as it has one of these statuses."""
-    while True:
-        answer = (await client.get(f"/articles/{pid}")).json()
-        if answer["status"] in wanted:
-            return answer
-        await anyio.lowlevel.checkpoint()
-
-
-def client_of(app):
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app")
-
-
-@pytest.mark.parametrize("name", LIFESPANS)
-async def test_an_article_waits_for_its_editor_also_across_a_restart(name, monkeypatch, tmp_path):
-    url = f"sqlite:///{tmp_path}/publishing.db"
+    app = module.app
     with anyio.fail_after(PATIENCE_S):
-        app = loaded(name, monkeypatch, url).app
-        async with LIFESPANS[name](app), client_of(app) as client:
-            started = await client.post("/articles", json={"title": "Hello World"})
-            assert started.status_code == 202
-            pid = started.json()["pid"]
-            await status_of(client, pid, "interrupted")
-            assert (await client.get(f"/articles/{UNKNOWN_PID}")).status_code == 404
-
-        app = loaded(name, monkeypatch, url).app
-        async with LIFESPANS[name](app), client_of(app) as client:
-            again = await client.post("/articles", json={"title": "Hello World"})
-            assert again.json() == {"pid": pid}
-            decided = await client.post(f"/articles/{pid}/decision", json={"approved": True})
-            assert decided.status_code == 202
-            assert (await status_of(client, pid, "finished"))["output"] == {"url": "/hello-world"}
-            late = await client.post(f"/articles/{pid}/decision", json={"approved": True})
-            assert late.status_code == 409
-
-
-async def test_fastapi_streams_events_and_mounts_the_web_face_behind_a_token(monkeypatch):
-    app = loaded("fastapi_app", monkeypatch, "memory://").app
-    with anyio.fail_after(PATIENCE_S):
-        async with LIFESPANS["fastapi_app"](app), client_of(app) as client:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client,
+        ):
             pid = (await client.post("/articles", json={"title": "Hello"})).json()["pid"]
-            await status_of(client, pid, "interrupted")
-            await client.post(f"/articles/{pid}/decision", json={"approved": False, "note": "dull"})
-            stream = (await client.get(f"/articles/{pid}/events")).text
-            told = [json.loads(line[6:]) for line in stream.split("\n") if line.startswith("data: ")]
-            kinds = [line[7:] for line in stream.split("\n") if line.startswith("event: ")]
-            assert (kinds[0], kinds[-1]) == ("ProcessQueued", "ProcessFinished")
-            assert told[-1]["output"] == {"url": None, "note": "dull"}
-            path = f"/processes/api/processes/{pid}"
-            assert (await client.get(path)).status_code == 404
-            seen = await client.get(path, headers={"authorization": "Bearer s3cret"})
-            assert seen.json()["status"] == "finished"
+            editor = {"authorization": "Bearer s3cret"}
+            while (await client.get(f"/articles/{pid}")).json()["status"] != "interrupted":
+                await anyio.lowlevel.checkpoint()
+            path = f"/jobs/api/processes/{pid}"
+            refused = await client.post(f"{path}/proceed", json={"data": {"approved": False}})
+            assert refused.status_code == 403
+            answer = {"data": {"approved": False, "note": "dull"}}
+            assert (await client.post(f"{path}/proceed", json=answer, headers=editor)).status_code == 200
+            stream = (await client.get(f"{path}/events")).text
+            heard = set(re.findall(r'on\("(\w+)"', (await client.get("/")).text))
+            told = set(re.findall(r"^event: (\w+)$", stream, re.MULTILINE))
+            assert heard - {"StepProgressed"} <= told
+            assert (await client.get(f"/processes/processes/{pid}")).status_code == 200
+            assert "/jobs/api/processes/{pid}" in (await client.get("/openapi.json")).json()["paths"]
 
 
 def test_the_script_asks_and_publishes(tmp_path):
