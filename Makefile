@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-browser check coverage docs format bench bench-peers clean
+.PHONY: demo test test-browser screenshots check coverage docs format bench bench-peers clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/procactors demo $(ARGS)
@@ -14,6 +14,10 @@ test: $(VENV)/test.stamp
 # In a real Chromium, Debian's: /usr/bin/chromium, or what CHROMIUM says. Bounded, as a browser may hang.
 test-browser: $(VENV)/browser.stamp
 	timeout --kill-after=10 600 $(BIN)/python -m pytest tests/browser $(ARGS)
+
+# Of each page, light and dark, wide and narrow, into build/screenshots; those that the documentation shows into docs/images.
+screenshots: $(VENV)/browser.stamp
+	timeout --kill-after=10 300 $(BIN)/python -m tests.browser.screenshots
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

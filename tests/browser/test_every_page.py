@@ -10,6 +10,7 @@ from tests.browser.paper import ARTICLE, EDITION, LAYOUT, SPELLING
 
 TITLE = {"title": "Teh news"}
 FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary"
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 NARROW = {"width": 390, "height": 844}
 
 
@@ -38,7 +39,7 @@ def test_axe_finds_no_serious_fault(paths, visit, scheme, size):
     page = visit(color_scheme=scheme, **options)
     for what, path in paths.items():
         page.goto(path)
-        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        page.evaluate(OPEN_ALL)
         found = Axe().run(page)
         grave = [one for one in found.response["violations"] if one["impact"] in {"serious", "critical"}]
         assert not grave, f"{what}: {found.generate_report()}"
@@ -54,6 +55,7 @@ def test_no_page_is_wider_than_a_telephone(paths, visit):
 def test_tab_reaches_whatever_can_be_done_in_the_order_in_which_it_stands(paths, page):
     for what, path in paths.items():
         page.goto(path)
+        page.evaluate(OPEN_ALL)
         wanted = page.locator(FOCUSABLE).evaluate_all(
             """(all) => all.filter((one) => one.checkVisibility())
                 .map((one, number) => { one.dataset.number = number; return String(number); })"""
@@ -95,6 +97,7 @@ def test_everything_can_be_read_and_done_without_scripts(site, paths, visit):
     page.get_by_role("button", name="Proceed").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("article")
     page.goto(paths["a running process"])
+    page.get_by_text("Cancel …").click()
     page.get_by_role("button", name="Cancel").click()
     site.reach(paths["a running process"].rpartition("/")[2], "cancelled")
     page.reload()

@@ -103,6 +103,7 @@ def test_the_question_appears_while_one_looks_and_goes_when_another_answers(site
 def test_a_process_is_cancelled_with_a_reason(site, page):
     pid = site.started(LAYOUT, "running")
     page.goto(f"/processes/{pid}")
+    page.get_by_text("Cancel …").click()
     page.get_by_label("Reason").fill("no room in this edition")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
@@ -134,7 +135,7 @@ def test_a_failed_process_is_tried_again(site, page):
 def test_children_lead_to_their_parent_and_back(site, page):
     pid = site.started(EDITION, "finished", TITLE)
     page.goto(f"/processes/{pid}")
-    page.get_by_role("link", name="news").click()
+    page.get_by_role("region", name="Children").get_by_role("link", name="news").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("news")
     page.get_by_role("link", name=pid[:16]).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("edition")

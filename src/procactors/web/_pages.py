@@ -16,7 +16,7 @@ from procactors.web._forgery import remember, token_for
 from procactors.web._forms import fields_of
 from procactors.web._listing import page_of, query_in
 from procactors.web._problems import headers_of, problem_of
-from procactors.web._timeline import history_of, timeline
+from procactors.web._timeline import history_of, span_s, timeline
 from procactors.web._verbs import VERBS
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def _environment() -> Environment:
         loader=PackageLoader("procactors.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     found.filters |= {
+        "ago": _wording.ago,
         "duration": _wording.duration,
         "moment": _wording.moment,
         "number": _wording.number,
@@ -105,6 +106,7 @@ class Pages:
             info=info,
             shown=document,
             rows=rows,
+            span_s=span_s(rows, self._manager.now()),
             possible=possible,
             token=token,
             fields=fields_of(info.interrupt.schema) if info.interrupt else [],

@@ -98,11 +98,19 @@ def _end(row: Row, at: datetime, outcome: str, error: str = "") -> None:
         last.ended_at, last.outcome, last.error = at, outcome, error
 
 
+def span_s(rows: Iterable[Row], now: datetime) -> float:
+    """Return how many seconds the whole timeline stands for."""
+    begin, end = _span([attempt for row in rows for attempt in row.attempts], now)
+    return (end - begin).total_seconds()
+
+
+def _span(attempts: list[Attempt], now: datetime) -> tuple[datetime, datetime]:
+    begin = min((attempt.started_at for attempt in attempts), default=now)
+    return begin, max((attempt.ended_at or now for attempt in attempts), default=now)
+
+
 def _place(attempts: list[Attempt], now: datetime) -> None:
-    if not attempts:
-        return
-    begin = min(attempt.started_at for attempt in attempts)
-    end = max(attempt.ended_at or now for attempt in attempts)
+    begin, end = _span(attempts, now)
     whole = max((end - begin).total_seconds(), 1e-9)
     for attempt in attempts:
         start = (attempt.started_at - begin).total_seconds() / whole * 100

@@ -30,6 +30,15 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d"
 
 
+def ago(seconds: float) -> str:
+    """Return how long ago something was, as finely as a person asks: "now", "40 s ago", "3 h ago"."""
+    whole = int(max(0.0, seconds))
+    for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE), ("s", 1)):
+        if whole >= (2 * size if unit == "d" else size):
+            return f"{whole // size} {unit} ago"
+    return "now"
+
+
 def moment(at: datetime) -> str:
     """Return an instant, to the second."""
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")

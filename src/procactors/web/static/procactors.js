@@ -1,72 +1,134 @@
-// Keeps a page live: progress bars move with their events; after any other event the page's parts are
-// read anew and put in place. Without this file the page is the same, as of when it was loaded.
+// Keeps a page live: progress bars move with their events; after any other event the page is read anew, and
+// what differs is put in place, so that focus, open parts and what was typed stay. Durations count on.
+// Without this file the page is the same, as of when it was loaded.
 "use strict";
 
 (() => {
-  const main = document.querySelector("main[data-live]");
+  const REFRESH_AFTER_MS = 400;
+  const main = document.querySelector("main");
   const status = document.getElementById("live");
-  if (!main || !window.EventSource) return;
 
+  // What differs.
+
+  const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || "" : "");
+  const isAlike = (old, fresh) => old.nodeName === fresh.nodeName && keyOf(old) === keyOf(fresh);
+  const isTheUsers = (node, name) => name === "open" && node.nodeName === "DETAILS";
+
+  function morph(old, fresh) {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.data !== fresh.data) old.data = fresh.data;
+      return;
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value && !isTheUsers(old, name)) old.setAttribute(name, value);
+    }
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && !isTheUsers(old, name)) old.removeAttribute(name);
+    }
+    morphChildren(old, fresh);
+  }
+
+  function morphChildren(old, fresh) {
+    const byKey = new Map([...old.childNodes].filter(keyOf).map((node) => [keyOf(node), node]));
+    let place = old.firstChild;
+    for (const wanted of [...fresh.childNodes]) {
+      const known = keyOf(wanted) ? byKey.get(keyOf(wanted)) : place && !keyOf(place) ? place : null;
+      if (known && isAlike(known, wanted)) {
+        if (known === place) place = place.nextSibling;
+        else old.insertBefore(known, place);
+        morph(known, wanted);
+      } else {
+        old.insertBefore(document.importNode(wanted, true), place);
+        if (known === place && place && !keyOf(wanted)) {
+          place = place.nextSibling;
+          known.remove();
+        }
+      }
+    }
+    while (place) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
+  }
+
+  // Durations.
+
+  const clockIsAhead = Date.now() - 1000 * Number(main.dataset.now);
+
+  function duration(seconds) {
+    const whole = Math.max(0, Math.round(seconds));
+    if (whole < 60) return `${whole} s`;
+    if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+    if (whole < 172800) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+    return `${Math.floor(whole / 86400)} d`;
+  }
+
+  function count() {
+    const now = (Date.now() - clockIsAhead) / 1000;
+    for (const place of document.querySelectorAll("[data-since]")) {
+      place.textContent = duration(now - Number(place.dataset.since));
+    }
+  }
+
+  if (main.dataset.now) setInterval(count, 1000);
+  if (!main.dataset.live || !window.EventSource) return;
+
+  // Events.
+
+  const source = new EventSource(main.dataset.live);
   let waits = null;
-
-  const isBusy = (part) => {
-    const open = part.querySelector("details[open]");
-    return part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")
-      ? true : Boolean(open);
-  };
+  let isReading = false;
 
   async function refresh() {
     waits = null;
-    let response;
+    isReading = true;
     try {
-      response = await fetch(location.href, { headers: { accept: "text/html" } });
+      const response = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (!response.ok) return;
+      const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+      document.title = fresh.title;
+      morph(main, fresh.querySelector("main"));
+      if (!main.dataset.live) stop();
     } catch {
-      return;
-    }
-    if (!response.ok) return;
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    const had = document.querySelector(".question") !== null;
-    const has = fresh.querySelector(".question") !== null;
-    const isEnded = !fresh.querySelector("main[data-live]");
-    if (had !== has || isEnded) {
-      if (!document.activeElement || !document.activeElement.matches("input, select, textarea")) {
-        location.reload();
-        return;
-      }
-    }
-    for (const part of document.querySelectorAll("[data-part]")) {
-      const other = fresh.getElementById(part.id);
-      if (other && !isBusy(part) && part.innerHTML !== other.innerHTML) {
-        part.replaceChildren(...other.childNodes);
-      }
+      // The server is away: the stream comes back when it does, and with it the next event.
+    } finally {
+      isReading = false;
     }
   }
 
   function later() {
-    if (waits === null) waits = setTimeout(refresh, 400);
+    if (waits === null) waits = setTimeout(() => (isReading ? ((waits = null), later()) : refresh()), REFRESH_AFTER_MS);
+  }
+
+  function stop() {
+    source.close();
+    status.textContent = "";
   }
 
   function progressed(event) {
     const said = JSON.parse(event.data);
-    for (const place of document.querySelectorAll("[data-progress]")) {
-      if (place.dataset.progress !== said.pid) continue;
+    for (const place of document.querySelectorAll(`[data-progress="${said.pid}"]`)) {
       const bar = place.querySelector("progress");
-      const text = place.querySelector(".quiet");
-      place.hidden = false;
       const done = said.done || 0;
+      place.hidden = false;
       if (said.total) {
         bar.max = said.total;
         bar.value = done;
       }
-      text.textContent = `${done.toLocaleString("en")}${said.total ? " of " + said.total.toLocaleString("en") : ""} ${said.text || ""}`;
+      const of = said.total ? ` of ${said.total.toLocaleString("en")}` : "";
+      place.querySelector(".quiet").textContent = `${done.toLocaleString("en")}${of} ${said.text || ""}`;
     }
   }
 
-  const source = new EventSource(main.dataset.live);
   source.addEventListener("open", () => { status.textContent = "live"; });
   source.addEventListener("error", () => {
-    status.textContent = source.readyState === EventSource.CLOSED ? "" : "reconnecting";
-    if (source.readyState === EventSource.CLOSED) later();
+    if (source.readyState !== EventSource.CLOSED) {
+      status.textContent = "reconnecting";
+      return;
+    }
+    stop();
+    later();
   });
   for (const name of main.dataset.events.split(" ")) {
     source.addEventListener(name, name === "StepProgressed" ? progressed : later);
