@@ -9,6 +9,7 @@ from procactors._clock import Clock, SystemClock
 from procactors._ids import Ids, checked_pid
 from procactors.engine import control, starting, views
 from procactors.engine.catalog import Catalog
+from procactors.engine.lists import listed
 from procactors.engine.room import Room
 from procactors.engine.subscription import EventStream
 from procactors.engine.tree import Tree
@@ -19,7 +20,6 @@ from procactors.going_back import GoingBack
 from procactors.handle import ProcessHandle
 from procactors.holding_back import HoldingBack
 from procactors.model.plugin import plugins_in
-from procactors.model.status import ProcessStatus
 from procactors.observe import Observer
 from procactors.options import ManagerOptions
 from procactors.overview import Overview
@@ -293,6 +293,9 @@ class ProcessManager(GoingBack, HoldingBack, Overview):
         name: str | None = None,
         limit: int = 100,
         after: str | None = None,
+        *,
+        parent: str | None = None,
+        search: str | None = None,
     ) -> list[ProcessInfo]:
         """Return processes, the newest first.
 
@@ -301,19 +304,17 @@ class ProcessManager(GoingBack, HoldingBack, Overview):
             name: Only those of the definition of this name.
             limit: How many at most, >= 1.
             after: Only those older than this pid: the last of the page before.
+            parent: Only the children of the process with this pid.
+            search: Only those whose name contains this text, in any case; whose key begins with it; that have
+                it as a tag; or whose pid begins with it, if it is 8 hex digits or more. Not with `parent`.
 
         Raises:
             ValueError: There is no such status, or the limit is below 1.
 
         Cancellation: safe.
         """
-        wanted = (status,) if isinstance(status, str) else status
-        statuses = None if wanted is None else [ProcessStatus(one) for one in wanted]
-        if not isinstance(limit, int) or limit < 1:
-            raise ValueError(f"limit must be a whole number, 1 or more, not {limit!r}")
-        last = None if after is None else checked_pid(after)
-        records = await self._open_room().store.records(statuses, name, limit, last)
-        return [views.info_of(record) for record in records]
+        room = self._open_room()
+        return await listed(room, status, name=name, limit=limit, after=after, parent=parent, search=search)
 
     async def proceed(self, pid: str, data: Any = None) -> str:
         """Answer a process's interrupt: merge `data` over its data, and let it go on, on any manager.

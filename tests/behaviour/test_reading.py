@@ -228,3 +228,54 @@ def test_statuses_are_those_of_the_contract():
         "cancelled",
     }
     assert {str(status) for status in StepStatus} == {"pending", "running", "completed", "failed", "skipped"}
+
+
+async def three_children(data, ctx):
+    return await ctx.gather(*[(Process("child", [echo]), n, f"n{n}") for n in range(3)])
+
+
+async def test_children_are_listed_by_their_parent(m):
+    parent = await m.start(Process("parent", [three_children]))
+    await parent.result()
+    children = await m.list(parent=parent.pid)
+    assert [(info.name, info.parent_pid, info.depth) for info in children] == [("child", parent.pid, 1)] * 3
+    assert await m.list("finished", "child", parent=parent.pid, after=children[0].pid) == children[1:]
+    assert await m.list("failed", parent=parent.pid) == []
+    assert await m.list(parent=children[0].pid) == []
+
+
+async def test_processes_are_searched_by_name_key_tag_and_pid(m):
+    one = await m.start(Process("Send mail", [echo]), key="order-1", tags=["blue"])
+    two = await m.start(Process("send parcel", [echo]), key="order-2")
+    await one.result()
+    await two.result()
+
+    async def found(text, **more):
+        return [info.pid for info in await m.list(search=text, **more)]
+
+    assert await found("SEND") == await found("order-") == await found("") == [two.pid, one.pid]
+    assert await found("mail") == await found("order-1") == await found("blue") == [one.pid]
+    assert await found(two.pid[:30]) == [two.pid]
+    assert await found("send", status="failed") == await found("rder-1") == await found("blu") == []
+    assert await found("send", after=two.pid) == await found("send", name="Send mail") == [one.pid]
+    assert await found("\0") == await found("\ud800") == await found("%") == await found("' OR 1=1 --") == []
+
+
+@pytest.mark.parametrize("wanted", [{"search": 7}, {"search": b"x"}, {"search": "x", "parent": "0" * 32}])
+async def test_a_search_that_makes_no_sense_is_refused(m, wanted):
+    with pytest.raises(ValueError, match="search"):
+        await m.list(**wanted)
+
+
+async def test_who_runs_what_and_what_waits_is_known(m, probe):
+    assert await m.owned() == {}
+    started = [await m.start(Process(f"slow {n}", [gated])) for n in (1, 2)]
+    await probe.reached["gated"].wait()
+    (me,) = await m.managers()
+    await until(m, started[1].pid, "StepStarted")
+    assert await m.owned() == {me.id: {"slow 1": 1, "slow 2": 1}}
+    assert await m.names() == ["slow 1", "slow 2"]
+    await m.pause("waits")
+    await m.start(Process("waits", [echo]))
+    total, *_, waits = await m.queues()
+    assert waits.oldest_due_at == total.oldest_due_at is not None

@@ -168,6 +168,10 @@ def test_process_is_started_listed_watched_and_shown(shell):
     ]
     listed = shell("list", "--name", "quick", "--status", "finished")
     assert [pid, "quick", "finished"] == listed.stdout.splitlines()[1].split()[:3]
+    for words in (["--search", "QUI"], ["--search", pid[:20]]):
+        assert pid in shell("list", *words).stdout
+    assert pid not in shell("list", "--parent", pid).stdout
+    assert "one of them" in shell("list", "--parent", pid, "--search", "x").stderr
     assert "checked" in shell("show", pid).stdout
     info = shell.info(pid[:16])
     assert (info["pid"], info["status"], info["output"]) == (pid, "finished", {"turns": 4, "checked": True})

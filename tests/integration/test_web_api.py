@@ -17,6 +17,7 @@ from tests.integration.web_shop import (
     BROKEN,
     HOST,
     LASTING,
+    PARENT,
     QUICK,
     UNKNOWN_PID,
     client_of,
@@ -119,8 +120,30 @@ async def test_lists_are_filtered_and_come_in_pages():
         assert [one["pid"] for one in after.json()] == newest[4:]
 
 
+async def test_lists_are_searched_and_show_children():
+    async with shop(allow_all) as (manager, client):
+        parent = await manager.start(PARENT, key="order 1", tags=["blue"])
+        await parent.result()
+        (child,) = await manager.list(name="quick")
+
+        async def found(**query):
+            return [one["pid"] for one in (await client.get("/api/processes", params=query)).json()]
+
+        assert await found(parent=parent.pid) == [child.pid]
+        assert await found(parent=parent.pid, status="failed") == []
+        assert await found(search="PAREN") == await found(search=" order ") == await found(search="blue")
+        assert await found(search="blue") == await found(search="blue", status="finished") == [parent.pid]
+        assert await found(search="quick", name="parent") == await found(search="nothing") == []
+        assert set(await found(search="")) == {parent.pid, child.pid}
+        first = await client.get("/api/processes?search=a&status=finished&limit=1&name=parent")
+        assert "link" not in first.headers
+        both = await client.get(f"/api/processes?search=a&parent={parent.pid}")
+        assert is_problem(both, 400, "search")
+
+
 @pytest.mark.parametrize(
-    "query", ["status=odd", "limit=0", "limit=-1", "limit=1001", "limit=x", "limit=²", "after=x"]
+    "query",
+    ["status=odd", "limit=0", "limit=-1", "limit=1001", "limit=x", "limit=²", "after=x", "parent=x"],
 )
 async def test_a_wrong_parameter_is_named(query):
     async with shop(allow_all) as (_, client):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from importlib.metadata import version
 from pathlib import Path  # noqa: TC003 - Typer reads it
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import msgspec
@@ -19,7 +19,7 @@ from procactors.cli.arguments import json_given, pid_given, statuses_given, stor
 from procactors.cli.console import note, stdout, write_result
 from procactors.cli.demo.command import Demo
 from procactors.cli.demo.places import places
-from procactors.cli.details import details
+from procactors.cli.details import CHILDREN_MAX, details
 from procactors.cli.failure import FAILED, FINISHED, BadInputError, CommandError, failures_as_lines
 from procactors.cli.parameters import URL_VARIABLE, AsJson, Data, Db, Pid, StepName
 from procactors.cli.run import Foreground, Order
@@ -35,6 +35,7 @@ from procactors.stores import this_process
 
 if TYPE_CHECKING:
     from procactors.manager import ProcessManager
+    from procactors.model.info import ProcessInfo
 
 app = typer.Typer(
     name="procactors",
@@ -135,6 +136,18 @@ def list_(
     name: Annotated[
         str | None, typer.Option("--name", "-n", metavar="NAME", help="Only of this definition")
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            "--search",
+            "-S",
+            metavar="TEXT",
+            help="Only those with it in their name, at the beginning of their key or pid, or as a tag",
+        ),
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option("--parent", metavar="PID", help="Only the children of this one")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-l", metavar="N", min=1, help="How many at most")] = 20,
     as_json: AsJson = False,
     db: Db = "",
@@ -142,29 +155,39 @@ def list_(
     """List processes, the newest first."""
     with failures_as_lines():
         statuses = statuses_given(status or [])
-    infos = on_store(db, lambda client: client.list(statuses, name, limit))
+        if search and parent:
+            raise BadInputError(
+                "--search goes through all processes, --parent gives the children of one: use one of them"
+            )
+
+    async def read(client: ProcessManager) -> list[ProcessInfo]:
+        of = await pid_given(client, parent) if parent else None
+        return await client.list(statuses, name, limit, parent=of, search=search)
+
+    infos = on_store(db, read)
     if as_json:
         write_result(pretty_json(infos))
     elif infos:
         out = stdout()
         out.print(listing.processes(infos, now(), whole_pids=not out.is_terminal))
     else:
-        note("no processes" if status or name else "no processes in this store")
+        note("no processes" if status or name or search or parent else "no processes in this store")
 
 
 @app.command()
 def show(pid: Pid, as_json: AsJson = False, db: Db = "") -> None:
     """Show all about a process."""
 
-    async def read(client: ProcessManager) -> Any:
-        return await client.info(await pid_given(client, pid))
+    async def read(client: ProcessManager) -> tuple[ProcessInfo, list[ProcessInfo]]:
+        info = await client.info(await pid_given(client, pid))
+        return info, await client.list(parent=info.pid, limit=CHILDREN_MAX + 1)
 
-    info = on_store(db, read)
+    info, children = on_store(db, read)
     if as_json:
         write_result(pretty_json(info))
     else:
         out = stdout()
-        out.print(details(info, now(), out, _db_to_copy(db)), soft_wrap=True)
+        out.print(details(info, children, now(), out, _db_to_copy(db)), soft_wrap=True)
 
 
 @app.command()

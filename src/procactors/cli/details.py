@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from procactors.cli import drawing, status_style
-from procactors.cli.answering import command_to_answer
-from procactors.cli.wording import clean, duration, moment, pretty_json
+from procactors.cli.answering import command_to_answer, db_words
+from procactors.cli.wording import clean, command, duration, moment, pretty_json, short
 from procactors.model.status import ProcessStatus, StepStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from rich.console import Console, RenderableType
@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from procactors.errors import ErrorInfo
     from procactors.model.info import ProcessInfo
 
+CHILDREN_MAX = 10
 _JSON_LINES = 24
 _TRACEBACK_LINES = 30
 
 
-def details(info: ProcessInfo, now: datetime, console: Console, db: str) -> RenderableType:
+def details(
+    info: ProcessInfo, children: Sequence[ProcessInfo], now: datetime, console: Console, db: str
+) -> RenderableType:
     """Return what there is to know of a process.
 
     Args:
         info: The process.
+        children: Its newest children; if there are more than CHILDREN_MAX, the others are not shown.
         now: The moment that ages are counted to.
         console: Where it is shown.
         db: The --db of command lines to copy; "" for none.
@@ -46,6 +50,8 @@ def details(info: ProcessInfo, now: datetime, console: Console, db: str) -> Rend
         parts += _section("output", [_json(info.output)])
     elif info.interrupt is None:
         parts += _section("data", [_json(info.data)])
+    if children:
+        parts += _section("children", _children(children, info.pid, db))
     return Group(*parts)
 
 
@@ -106,6 +112,14 @@ def _steps(info: ProcessInfo, console: Console) -> Table:
             row += [Text("to be undone next", "yellow")]
         table.add_row(*row)
     return table
+
+
+def _children(children: Sequence[ProcessInfo], parent: str, db: str) -> Iterable[Text]:
+    for child in children[:CHILDREN_MAX]:
+        name, pid = Text(clean(child.name)), Text(short(child.pid), "dim")
+        yield Text("  ").join([pid, name, status_style.word(child.status)])
+    if len(children) > CHILDREN_MAX:
+        yield Text(f"and older ones: {command('list', '--parent', short(parent), *db_words(db))}", "yellow")
 
 
 def _question(info: ProcessInfo, db: str) -> Iterable[Text]:

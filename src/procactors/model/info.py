@@ -148,12 +148,14 @@ class QueueInfo(msgspec.Struct, frozen=True, kw_only=True):
         name: The definition's name; None: all of them together.
         is_paused: Whether none of them is taken up now.
         counts: How many are alive, by their status.
+        oldest_due_at: Since when the one waits for a slot that has waited longest; None: none waits.
         max_running: Its limit of that name, if it has one; the same for the next two.
     """
 
     name: str | None
     is_paused: bool
     counts: Mapping[ProcessStatus, int]
+    oldest_due_at: datetime | None = None
     max_running: int | None = None
     max_per_group: int | None = None
     rate: tuple[int, float] | None = None

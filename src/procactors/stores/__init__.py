@@ -1,5 +1,6 @@
 """Where state lives: the store protocol, and a store for each database."""
 
+from procactors.stores._listing import Wanted as Wanted
 from procactors.stores._membership import is_gone as is_gone
 from procactors.stores._membership import this_process as this_process
 from procactors.stores._open import open_store as open_store

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from procactors._clock import to_datetime
 from procactors.model.info import QueueInfo
 from procactors.model.status import ProcessStatus
 from procactors.stores._admitting import ALL, Gate
@@ -50,15 +51,23 @@ def held(inserts: Sequence[b.Insert]) -> Talk[set[str]]:
     }
 
 
-def queues() -> Talk[list[QueueInfo]]:
+def queues(now: float) -> Talk[list[QueueInfo]]:
     """Come to how the queues stand, the first one being all of them together."""
     gates = {gate.name: gate for gate in [Gate(*row) for row in (yield One("queues"))]}
     counts: dict[str, dict[ProcessStatus, int]] = defaultdict(dict)
     for name, status, count in (yield One("count_alive")):
         counts[name][ProcessStatus(status)] = count
         counts[ALL][ProcessStatus(status)] = counts[ALL].get(ProcessStatus(status), 0) + count
+    oldest = {name: to_datetime(at) for name, at in (yield One("oldest_due", (now,)))}
     is_all_paused = ALL in gates and gates[ALL].paused_at is not None
-    infos = [QueueInfo(name=None, is_paused=is_all_paused, counts=counts.pop(ALL, {}))]
+    infos = [
+        QueueInfo(
+            name=None,
+            is_paused=is_all_paused,
+            counts=counts.pop(ALL, {}),
+            oldest_due_at=min(oldest.values(), default=None),
+        )
+    ]
     for name in sorted({*counts, *gates} - {ALL}):
         gate = gates.get(name, Gate(name, None, None, None, None, None))
         limits = gate.limits
@@ -67,12 +76,21 @@ def queues() -> Talk[list[QueueInfo]]:
                 name=name,
                 is_paused=is_all_paused or gate.paused_at is not None,
                 counts=counts.get(name, {}),
+                oldest_due_at=oldest.get(name),
                 max_running=limits.max_running,
                 max_per_group=limits.max_per_group,
                 rate=limits.rate,
             )
         )
     return infos
+
+
+def owned() -> Talk[dict[int, dict[str, int]]]:
+    """Come to how many processes of each name each manager runs, by the manager's number."""
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for owner, name, count in (yield One("owned")):
+        found[owner][name] = count
+    return dict(found)
 
 
 def count_owned(name: str | None) -> Talk[int]:

@@ -79,14 +79,6 @@ def record(pid: str) -> Talk[Record | None]:
     return found[0] if found else None
 
 
-def listing(
-    statuses: Sequence[ProcessStatus] | None, name: str | None, limit: int, after: str | None
-) -> Talk[list[Record]]:
-    """Come to processes, the newest first."""
-    wanted = None if statuses is None else [status.value for status in statuses]
-    return records("records_listed", wanted, name, after, limit)
-
-
 def history(pid: str, after: int, limit: int) -> Talk[list[ProcessEvent]]:
     """Come to the events of one process with a seq above `after`."""
     rows = yield One("history", (pid, after, limit))

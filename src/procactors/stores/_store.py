@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from procactors._clock import Instant
     from procactors.model.event import ProcessEvent, StepProgressed
     from procactors.model.info import QueueInfo
+    from procactors.stores._listing import Wanted
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -116,14 +117,12 @@ class Store(Protocol):
         """Return one process as of the last commit."""
         ...
 
-    async def records(
-        self,
-        statuses: Sequence[ProcessStatus] | None,
-        name: str | None,
-        limit: int,
-        after: str | None,
-    ) -> list[Record]:
-        """Return processes, the newest first, those after the pid `after` only."""
+    async def records(self, wanted: Wanted) -> list[Record]:
+        """Return processes, the newest first, as an index gives them: however many there are."""
+        ...
+
+    async def names(self) -> list[str]:
+        """Return the names of the definitions that have processes, sorted."""
         ...
 
     async def history(self, pid: str, after: int, limit: int) -> list[ProcessEvent]:
@@ -172,6 +171,10 @@ class Store(Protocol):
 
     async def queues(self) -> list[QueueInfo]:
         """Return how the queues stand, the first one being all of them together."""
+        ...
+
+    async def owned(self) -> dict[int, dict[str, int]]:
+        """Return how many processes of each name each manager runs, by the `id` of its `Member`."""
         ...
 
     async def count_owned(self, name: str | None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from procactors.stores import _membership, _pausing, _reading
+from procactors.stores import _listing, _membership, _pausing, _reading
 from procactors.stores._borrowed import driver_connection, foreign
 from procactors.stores._transaction import Transaction
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
     from procactors.stores._batch import Insert, Operation, Outcome, Record
+    from procactors.stores._listing import Wanted
     from procactors.stores._store import Identity, Member, News, Relative
     from procactors.stores._talk import Talk
 
@@ -74,11 +75,13 @@ class TalkingStore(ABC):
         """Return one process."""
         return await self._read(_reading.record(pid))
 
-    async def records(
-        self, statuses: Sequence[ProcessStatus] | None, name: str | None, limit: int, after: str | None
-    ) -> list[Record]:
+    async def records(self, wanted: Wanted) -> list[Record]:
         """Return processes, the newest first."""
-        return await self._read(_reading.listing(statuses, name, limit, after))
+        return await self._read(_listing.listing(wanted))
+
+    async def names(self) -> list[str]:
+        """Return the names of all processes."""
+        return await self._read(_listing.names_of_all())
 
     async def history(self, pid: str, after: int, limit: int) -> list[ProcessEvent]:
         """Return the events of one process."""
@@ -126,7 +129,11 @@ class TalkingStore(ABC):
 
     async def queues(self) -> list[QueueInfo]:
         """Return how the queues stand."""
-        return await self._read(_pausing.queues())
+        return await self._read(_pausing.queues(self.now()))
+
+    async def owned(self) -> dict[int, dict[str, int]]:
+        """Return how many processes of each name each manager runs."""
+        return await self._read(_pausing.owned())
 
     async def count_owned(self, name: str | None) -> int:
         """Return how many processes of a name some manager runs."""

@@ -131,6 +131,13 @@ def insert_all(
         msgspec.structs.replace(Write.of_insert(insert), process=number)
         for (insert, _), (number,) in zip(inserts, numbers, strict=True)
     ]
+    tags = [
+        (tag, write.process)
+        for (insert, _), write in zip(inserts, writes, strict=True)
+        for tag in insert.tags
+    ]
+    if tags:
+        yield Many("insert_tags", tags)
     return (yield from write_all(writes, now, ageing_s, are_new=True))
 
 

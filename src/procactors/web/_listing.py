@@ -30,19 +30,25 @@ class Query(msgspec.Struct, frozen=True):
     Attributes:
         statuses: Only these; none: all.
         name: Only those of this definition.
+        parent: Only the children of this one.
+        search: Only those that have this text in their name, or begin their key or pid with it, or have it
+            as a tag.
         limit: How many at most.
         after: Only those older than this pid.
     """
 
     statuses: tuple[ProcessStatus, ...] = ()
     name: str | None = None
+    parent: str | None = None
+    search: str | None = None
     limit: int = _DEFAULT_LIMIT
     after: str | None = None
 
     def link(self, *, after: str | None) -> str:
         """Return the query string of another page of the same list."""
         pairs = [("status", str(status)) for status in self.statuses]
-        pairs += [("name", self.name)] if self.name else []
+        named = {"name": self.name, "parent": self.parent, "search": self.search}
+        pairs += [(name, text) for name, text in named.items() if text]
         pairs += [("limit", str(self.limit))] if self.limit != _DEFAULT_LIMIT else []
         pairs += [("after", after)] if after else []
         return "?" + urlencode(pairs)
@@ -61,13 +67,19 @@ def query_in(request: Request, default_limit: int = _DEFAULT_LIMIT) -> Query:
     Raises:
         HTTPException: A parameter is wrong (400).
     """
-    words = [word for text in request.query_params.getlist("status") for word in text.split(",") if word]
-    return Query(
-        tuple(_status(word) for word in words),
-        request.query_params.get("name") or None,
-        _limit(request.query_params.get("limit") or str(default_limit)),
-        _pid(request.query_params.get("after")),
+    given = request.query_params
+    words = [word for text in given.getlist("status") for word in text.split(",") if word]
+    query = Query(
+        tuple(dict.fromkeys(_status(word) for word in words)),
+        given.get("name") or None,
+        _pid("parent", given.get("parent")),
+        given.get("search", "").strip() or None,
+        _limit(given.get("limit") or str(default_limit)),
+        _pid("after", given.get("after")),
     )
+    if query.parent and query.search:
+        raise HTTPException(400, "search goes through all processes, not through the children of a parent")
+    return query
 
 
 def _status(word: str) -> ProcessStatus:
@@ -85,11 +97,11 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _pid(text: str | None) -> str | None:
+def _pid(name: str, text: str | None) -> str | None:
     try:
         return checked_pid(text) if text else None
     except UnknownProcessError as error:
-        raise HTTPException(400, f"after: {error}") from None
+        raise HTTPException(400, f"{name}: {error}") from None
 
 
 async def page_of(manager: ProcessManager, access: Access, request: Request, query: Query) -> Page:
@@ -98,7 +110,9 @@ async def page_of(manager: ProcessManager, access: Access, request: Request, que
     looked_at, after = 0, query.after
     size = query.limit + 1
     while True:
-        infos = await manager.list(query.statuses or None, query.name, size, after)
+        infos = await manager.list(
+            query.statuses or None, query.name, size, after, parent=query.parent, search=query.search
+        )
         for info in infos:
             if await access.may(request, "read", info.pid):
                 if len(found) == query.limit:

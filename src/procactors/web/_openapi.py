@@ -46,6 +46,19 @@ _FILTERS = [
     },
     {"name": "name", "in": "query", "description": "Only of this definition", "schema": {"type": "string"}},
     {
+        "name": "search",
+        "in": "query",
+        "description": "Only with this text in the name, in any case; at the beginning of the key, or of the"
+        " pid (8 digits or more); or as a tag",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "parent",
+        "in": "query",
+        "description": "Only the children of this process; not together with search",
+        "schema": {"type": "string"},
+    },
+    {
         "name": "limit",
         "in": "query",
         "description": "How many at most",

@@ -13,8 +13,8 @@ from tests.unit.cli.test_listing import info
 DB = "sqlite:///shop.db"
 
 
-def shown(of: ProcessInfo, db=DB):
-    return drawn(details(of, NOW, console(), db), soft_wrap=True)
+def shown(of: ProcessInfo, db=DB, children=()):
+    return drawn(details(of, children, NOW, console(), db), soft_wrap=True)
 
 
 def test_running_process_shows_facts_steps_and_data():
@@ -96,3 +96,14 @@ def test_long_data_is_cut_and_says_so():
 
 def test_data_can_not_write_to_the_terminal():
     assert "\x9b" not in shown(info(data={"\x9b2J": "\x1b[2J[red]"}))
+
+
+def test_children_are_shown_and_how_to_see_the_others():
+    children = [info(name=f"child {n}") for n in range(11)]
+    text = shown(info(), children=children)
+    assert "  0123456789abcdef  child 0  running" in text
+    assert "child 9" in text
+    assert "child 10" not in text
+    assert "procactors list --parent 0123456789abcdef --db sqlite:///shop.db" in text
+    assert "--parent" not in shown(info(), children=children[:10])
+    assert "children" not in shown(info())

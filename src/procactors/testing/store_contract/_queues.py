@@ -29,6 +29,12 @@ def extend(record: b.Record, now: float, seconds: float) -> b.Decision:
     return decision(record.state, extended, plan=record.plan)
 
 
+def block(record: b.Record, now: float) -> b.Decision | None:
+    """Decide that nobody can run it."""
+    blocked = e.ProcessBlocked(at=to_datetime(now), step="one", reason="its step is gone")
+    return decision(record.state, blocked, plan=record.plan)
+
+
 class QueueTests:
     """What holds processes back."""
 
@@ -92,6 +98,28 @@ class QueueTests:
         assert (total.name, queue.name, queue.max_running, queue.rate) == (None, "two", 4, None)
         assert await bench.store.count_owned("two") == await bench.store.count_owned(None) == 4
         assert await bench.store.count_owned("three") == 0
+
+    async def test_it_is_known_since_when_the_oldest_waits(self, bench: Bench) -> None:
+        """Of each name and of all; not of what is not due, runs, or can't be run by anybody."""
+        await bench.done(bench.queued(delay_s=FAR_S), bench.running(), bench.queued(OTHER_PLAN))
+        before = bench.at()
+        total, other, sample = await bench.store.queues()
+        assert sample.oldest_due_at is None
+        assert other.oldest_due_at is not None
+        assert bench.at(-60) < other.oldest_due_at <= before
+        assert total.oldest_due_at == other.oldest_due_at
+        limited = await bench.one(bench.queued(TWO))
+        assert (await bench.store.queues())[3].oldest_due_at is not None
+        await bench.one(b.Change(limited.pid, block))
+        assert (await bench.store.queues())[3].oldest_due_at is None
+
+    async def test_it_is_known_who_runs_what(self, bench: Bench) -> None:
+        """How many of each name."""
+        assert await bench.store.owned() == {}
+        await bench.done(bench.running(), bench.running(), bench.queued(OTHER_PLAN))
+        assert await bench.store.owned() == {bench.me: {"sample": 2}}
+        await self.claim(bench)
+        assert await bench.store.owned() == {bench.me: {"sample": 2, "other": 1}}
 
     async def test_nothing_of_a_paused_name_is_let_through(self, bench: Bench) -> None:
         """Nor stored as running; until it is resumed."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from procactors.model.event import ProcessInterrupted, StepFinished
 from procactors.model.status import ProcessStatus
+from procactors.stores import Wanted
 from procactors.stores import _batch as b
 from procactors.testing.store_contract._bench import FAR_S, OTHER_PLAN, cancel
 
@@ -20,7 +21,7 @@ class ReadingTests:
         """Then there is nothing to read."""
         assert await bench.store.record("0" * 32) is None
         assert await bench.history("0" * 32, 0, 10) == []
-        assert await bench.store.records(None, None, 10, None) == []
+        assert await bench.store.records(Wanted()) == []
 
     async def test_records_come_newest_first_in_pages(self, bench: Bench) -> None:
         """A page goes on after the last pid of the one before, even if that is gone by now."""
@@ -37,10 +38,66 @@ class ReadingTests:
         """Or by both."""
         sample, other, running = await bench.done(bench.queued(), bench.queued(OTHER_PLAN), bench.running())
         assert await _listed(bench, name="other") == [other.pid]
-        assert await _listed(bench, statuses=[ProcessStatus.RUNNING]) == [running.pid]
-        either = [ProcessStatus.RUNNING, ProcessStatus.QUEUED]
+        assert await _listed(bench, statuses=(ProcessStatus.RUNNING,)) == [running.pid]
+        either = (ProcessStatus.RUNNING, ProcessStatus.QUEUED)
         assert await _listed(bench, statuses=either, name="sample") == [running.pid, sample.pid]
-        assert await _listed(bench, statuses=[]) == []
+        assert await _listed(bench, statuses=()) == []
+
+    async def test_children_are_listed(self, bench: Bench) -> None:
+        """Those of one process, without their own children, chosen like all."""
+        parent, other = await bench.done(bench.running(), bench.running())
+        children = await bench.done(*[bench.running(parent=parent.process, depth=1) for _ in range(3)])
+        pids = [child.pid for child in children][::-1]
+        await bench.done(bench.running(parent=children[0].process, depth=2))
+        await bench.one(bench.end(children[1]))
+        assert await _listed(bench, parent=parent.pid) == pids
+        assert await _listed(bench, parent=parent.pid, limit=1, after=pids[0]) == [pids[1]]
+        assert await _listed(bench, parent=parent.pid, statuses=(ProcessStatus.FAILED,)) == [pids[1]]
+        assert await _listed(bench, parent=parent.pid, name="other") == []
+        assert await _listed(bench, parent=other.pid) == []
+        assert await _listed(bench, parent="0" * 32) == []
+
+    async def test_processes_are_found_by_a_text(self, bench: Bench) -> None:
+        """In a name, at the beginning of a key or a pid, or as a tag."""
+        sample = (await bench.one(bench.queued())).pid
+        other = (await bench.one(bench.queued(OTHER_PLAN))).pid
+        keyed = (await bench.one(bench.queued(key="order-7"))).pid
+        beyond = (await bench.one(bench.queued(key="order."))).pid
+        tagged = (await bench.one(bench.queued(OTHER_PLAN, tags=("blue", "Sam", "blue")))).pid
+        assert await _listed(bench, search="AMP") == [beyond, keyed, sample]
+        assert await _listed(bench, search="order-") == [keyed]
+        assert await _listed(bench, search="order") == [beyond, keyed]
+        assert await _listed(bench, search="blue") == [tagged]
+        assert await _listed(bench, search="blu") == await _listed(bench, search="%") == []
+        assert await _listed(bench, search="Sam") == [tagged, beyond, keyed, sample]
+        assert await _listed(bench, search=other) == await _listed(bench, search=_dashed(other)) == [other]
+        assert other in await _listed(bench, search=other[:8])
+        assert await _listed(bench, search=other[:7]) == []
+
+    async def test_what_is_found_is_chosen_and_comes_in_pages(self, bench: Bench) -> None:
+        """As all that is listed."""
+        one = await bench.one(bench.running(key="a-1"))
+        two = await bench.one(bench.queued(OTHER_PLAN, tags=("a-",)))
+        three = await bench.one(bench.queued(key="a-2"))
+        pids = [three.pid, two.pid, one.pid]
+        assert await _listed(bench, search="a-") == pids
+        assert await _listed(bench, search="a-", limit=2) == pids[:2]
+        assert await _listed(bench, search="a-", after=pids[0]) == pids[1:]
+        assert await _listed(bench, search="a-", after=pids[1]) == pids[2:]
+        assert await _listed(bench, search="a-", statuses=(ProcessStatus.QUEUED,)) == pids[:2]
+        assert await _listed(bench, search="a-", name="other") == [two.pid]
+        assert await _listed(bench, search="samp", name="other") == []
+        queued = {"statuses": (ProcessStatus.QUEUED,), "name": "sample"}
+        assert await _listed(bench, search="a-", **queued) == await _listed(bench, search="s", **queued)
+        await bench.done(b.Change(two.pid, cancel))
+        await bench.one(b.Purge(bench.store.now() + 1, 10))
+        assert await _listed(bench, search="a-") == [three.pid, one.pid]
+
+    async def test_names_are_known(self, bench: Bench) -> None:
+        """Of all that there is, in order, once."""
+        assert await bench.store.names() == []
+        await bench.done(bench.queued(), bench.queued(OTHER_PLAN), bench.queued(), bench.running())
+        assert await bench.store.names() == ["other", "sample"]
 
     async def test_children_are_found_by_how_their_identity_begins(self, bench: Bench) -> None:
         """Those of one parent only; whatever is in it stands for itself."""
@@ -132,11 +189,9 @@ class ReadingTests:
         assert isinstance(await bench.one(bench.finish_one(written)), b.Written)
 
 
-async def _listed(
-    bench: Bench,
-    statuses: list[ProcessStatus] | None = None,
-    name: str | None = None,
-    limit: int = 100,
-    after: str | None = None,
-) -> list[str]:
-    return [record.pid for record in await bench.store.records(statuses, name, limit, after)]
+def _dashed(pid: str) -> str:
+    return f"{pid[:8]}-{pid[8:12]}-{pid[12:]}".upper()
+
+
+async def _listed(bench: Bench, **wanted: Any) -> list[str]:
+    return [record.pid for record in await bench.store.records(Wanted(**wanted))]

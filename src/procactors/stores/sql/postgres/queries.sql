@@ -87,6 +87,10 @@ INSERT INTO procactors_processes (
     $19::DOUBLE PRECISION[], $20::TEXT[], $21::DOUBLE PRECISION[], $22::DOUBLE PRECISION[], $23::TEXT[]
 ) RETURNING id;
 
+-- name: insert_tags
+INSERT INTO procactors_tags (tag, process) SELECT * FROM unnest($1::TEXT[], $2::BIGINT[])
+ON CONFLICT DO NOTHING;
+
 -- name: save_progress
 UPDATE procactors_processes SET progress = $1::TEXT
 WHERE id = $2::BIGINT AND epoch = $3::BIGINT AND (state::json ->> 'seq')::INTEGER = $4::INTEGER
@@ -167,7 +171,15 @@ UPDATE procactors_processes SET place = $1::INTEGER WHERE id = $2::BIGINT;
 SELECT name, max_running, max_per_group, rate_starts, rate_s, paused_at FROM procactors_queues ORDER BY name;
 
 -- name: count_alive
-SELECT name, status, count(*) FROM procactors_processes WHERE ended_at IS NULL GROUP BY name, status;
+SELECT name, status, count(*) FROM procactors_processes
+WHERE status <> ALL ('{finished,failed,timed_out,cancelled}') GROUP BY name, status;
+
+-- name: oldest_due
+SELECT name, min(due_at) FROM procactors_processes
+WHERE due_at <= $1::DOUBLE PRECISION AND status <> 'blocked' GROUP BY name;
+
+-- name: owned
+SELECT owner, name, count(*) FROM procactors_processes WHERE owner IS NOT NULL GROUP BY owner, name;
 
 -- name: count_owned
 SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND ($1::TEXT IS NULL OR name = $1::TEXT);
@@ -248,14 +260,85 @@ WHERE p.id IN (
 
 -- name: records_listed (ends records)
 WHERE p.id IN (
-    SELECT id FROM procactors_processes
-    WHERE ($1::TEXT[] IS NULL OR status = ANY ($1::TEXT[]))
-      AND ($2::TEXT IS NULL OR name = $2::TEXT)
-      AND ($3::TEXT IS NULL OR id < coalesce(
-          (SELECT id FROM procactors_processes WHERE pid = $3::TEXT),
-          (SELECT max(id) + 1 FROM procactors_processes WHERE pid < $3::TEXT)))
-    ORDER BY id DESC LIMIT $4::BIGINT
+    SELECT id FROM procactors_processes WHERE id < $1::BIGINT ORDER BY id DESC LIMIT $2::BIGINT
 ) ORDER BY p.id DESC;
+
+-- name: records_of_statuses (ends records)
+-- Ranges of rows keep the planner to the index that is meant: by "=" and ORDER BY id it takes that of all ids.
+WHERE p.id IN (
+    SELECT found.id FROM unnest($1::TEXT[]) AS s (status), LATERAL (
+        SELECT one.id FROM procactors_processes one
+        WHERE one.status >= s.status AND (one.status, one.id) < (s.status, $2::BIGINT)
+        ORDER BY one.status DESC, one.id DESC LIMIT $3::BIGINT
+    ) AS found
+    ORDER BY found.id DESC LIMIT $3::BIGINT
+) ORDER BY p.id DESC;
+
+-- name: records_of_names (ends records)
+WHERE p.id IN (
+    SELECT found.id FROM unnest($1::TEXT[]) AS n (name), unnest($2::TEXT[]) AS s (status), LATERAL (
+        SELECT one.id FROM procactors_processes one
+        WHERE (one.name, one.status) >= (n.name, s.status)
+          AND (one.name, one.status, one.id) < (n.name, s.status, $3::BIGINT)
+        ORDER BY one.name DESC, one.status DESC, one.id DESC LIMIT $4::BIGINT
+    ) AS found
+    ORDER BY found.id DESC LIMIT $4::BIGINT
+) ORDER BY p.id DESC;
+
+-- name: records_of_parent (ends records)
+WHERE p.id IN (
+    SELECT id FROM procactors_processes
+    WHERE parent = (SELECT id FROM procactors_processes WHERE pid = $1::TEXT) AND id < $4::BIGINT
+      AND ($2::TEXT[] IS NULL OR status = ANY ($2::TEXT[])) AND ($3::TEXT IS NULL OR name = $3::TEXT)
+    ORDER BY id DESC LIMIT $5::BIGINT
+) ORDER BY p.id DESC;
+
+-- name: records_found (ends records)
+WHERE p.id IN (
+    SELECT id FROM (
+        SELECT found.id
+        FROM unnest($1::TEXT[]) AS n (name), unnest(coalesce($2::TEXT[], $3::TEXT[])) AS s (status), LATERAL (
+            SELECT one.id FROM procactors_processes one
+            WHERE (one.name, one.status) >= (n.name, s.status)
+              AND (one.name, one.status, one.id) < (n.name, s.status, $10::BIGINT)
+            ORDER BY one.name DESC, one.status DESC, one.id DESC LIMIT $11::BIGINT
+        ) AS found
+        UNION (
+            SELECT process FROM procactors_tags
+            WHERE tag = $9::TEXT AND process < $10::BIGINT
+              AND ($2::TEXT[] IS NULL OR process IN (
+                  SELECT id FROM procactors_processes WHERE status = ANY ($2::TEXT[])))
+              AND ($4::TEXT IS NULL OR process IN (SELECT id FROM procactors_processes WHERE name = $4::TEXT))
+            ORDER BY process DESC LIMIT $11::BIGINT)
+        UNION (
+            SELECT one.id FROM (
+                SELECT id FROM procactors_processes WHERE pid >= $5::TEXT AND pid < $6::TEXT
+                UNION ALL
+                SELECT id FROM procactors_processes
+                WHERE key COLLATE "C" >= $7::TEXT AND key COLLATE "C" < $8::TEXT
+            ) AS one
+            WHERE one.id < $10::BIGINT
+              AND ($2::TEXT[] IS NULL OR one.id IN (
+                  SELECT id FROM procactors_processes WHERE status = ANY ($2::TEXT[])))
+              AND ($4::TEXT IS NULL OR one.id IN (SELECT id FROM procactors_processes WHERE name = $4::TEXT))
+            ORDER BY one.id DESC LIMIT $11::BIGINT)
+    ) AS either ORDER BY id DESC LIMIT $11::BIGINT
+) ORDER BY p.id DESC;
+
+-- name: place_of
+SELECT coalesce(
+    (SELECT id FROM procactors_processes WHERE pid = $1::TEXT),
+    (SELECT max(id) + 1 FROM (
+        SELECT id FROM procactors_processes WHERE pid < $1::TEXT ORDER BY pid DESC LIMIT 100) AS older), 0);
+
+-- name: names
+WITH RECURSIVE names (name) AS (
+    SELECT min(name) FROM procactors_processes
+    UNION ALL
+    SELECT (SELECT min(p.name) FROM procactors_processes p WHERE p.name > names.name)
+    FROM names WHERE names.name IS NOT NULL
+)
+SELECT name FROM names WHERE name IS NOT NULL;
 
 -- name: history
 SELECT e.position, e.seq, e.body, x.body FROM procactors_events e

@@ -52,15 +52,23 @@ CREATE INDEX procactors_processes_ended ON procactors_processes (ended_at)
     WHERE ended_at IS NOT NULL AND keep_s IS NULL AND parent IS NULL;
 CREATE INDEX procactors_processes_kept ON procactors_processes (ended_at + keep_s)
     WHERE ended_at IS NOT NULL AND keep_s IS NOT NULL AND parent IS NULL;
-CREATE INDEX procactors_processes_due ON procactors_processes (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX procactors_processes_due ON procactors_processes (due_at, name) WHERE due_at IS NOT NULL;
 CREATE INDEX procactors_processes_expires ON procactors_processes (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX procactors_processes_owner ON procactors_processes (owner) WHERE owner IS NOT NULL;
 CREATE INDEX procactors_processes_behind ON procactors_processes (behind) WHERE behind IS NOT NULL;
-CREATE INDEX procactors_processes_parent ON procactors_processes (parent) WHERE parent IS NOT NULL;
+CREATE INDEX procactors_processes_parent ON procactors_processes (parent, id) WHERE parent IS NOT NULL;
 CREATE INDEX procactors_processes_alive_children ON procactors_processes (parent)
     WHERE parent IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX procactors_processes_status ON procactors_processes (status, id);
-CREATE INDEX procactors_processes_name ON procactors_processes (name, id);
+CREATE INDEX procactors_processes_name ON procactors_processes (name, status, id);
+CREATE INDEX procactors_processes_key ON procactors_processes (key) WHERE key IS NOT NULL;
+
+CREATE TABLE procactors_tags (
+    tag     TEXT NOT NULL,
+    process INTEGER NOT NULL REFERENCES procactors_processes (id) ON DELETE CASCADE,
+    PRIMARY KEY (tag, process)
+) WITHOUT ROWID;
+CREATE INDEX procactors_tags_process ON procactors_tags (process);
 
 CREATE TABLE procactors_events (
     position    INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows in commit order over all processes

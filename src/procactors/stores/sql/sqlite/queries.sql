@@ -55,6 +55,9 @@ INSERT INTO procactors_processes (
     status, owner, epoch, due_at, expires_at, rank, call, created_at, ended_at, state
 ) VALUES ROWS(?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT));
 
+-- name: insert_tags
+INSERT OR IGNORE INTO procactors_tags (tag, process) VALUES ROWS(?, ?);
+
 -- name: save_progress
 UPDATE procactors_processes SET progress = CAST(? AS TEXT)
 WHERE id = ? AND epoch = ? AND json_extract(state, '$.seq') = ? RETURNING id;
@@ -148,7 +151,17 @@ UPDATE procactors_processes SET place = ? WHERE id = ?;
 SELECT name, max_running, max_per_group, rate_starts, rate_s, paused_at FROM procactors_queues ORDER BY name;
 
 -- name: count_alive
-SELECT name, status, count(*) FROM procactors_processes WHERE ended_at IS NULL GROUP BY name, status;
+SELECT name, status, count(*) FROM procactors_processes
+WHERE status NOT IN ('finished', 'failed', 'timed_out', 'cancelled') GROUP BY name, status;
+
+-- name: oldest_due
+-- Since when the one of each name waits for a slot that has waited longest.
+SELECT name, min(due_at) FROM procactors_processes
+WHERE due_at <= ? AND id NOT IN (SELECT id FROM procactors_processes WHERE status = 'blocked') GROUP BY +name;
+
+-- name: owned
+-- How many processes of each name each manager runs.
+SELECT owner, name, count(*) FROM procactors_processes WHERE owner IS NOT NULL GROUP BY owner, name;
 
 -- name: count_owned
 -- How many processes of a name (NULL: of all) some manager runs.
@@ -233,15 +246,84 @@ WHERE p.id IN (
 ) ORDER BY p.rank, p.id;
 
 -- name: records_listed (ends records)
+-- The newest before a number.
+WHERE p.id IN (SELECT id FROM procactors_processes WHERE id < ? ORDER BY id DESC LIMIT ?) ORDER BY p.id DESC;
+
+-- name: records_of_statuses (ends records)
+-- The newest of each status, and of those the newest: few steps in an index, however many there are.
+WHERE p.id IN (
+    SELECT found.value FROM json_each(?1) s, json_each((
+        SELECT json_group_array(id) FROM (
+            SELECT id FROM procactors_processes WHERE status = s.value AND id < ?2 ORDER BY id DESC LIMIT ?3
+        ))) found
+    ORDER BY found.value DESC LIMIT ?3
+) ORDER BY p.id DESC;
+
+-- name: records_of_names (ends records)
+-- The same for each name and status.
+WHERE p.id IN (
+    SELECT found.value FROM json_each(?1) n, json_each(?2) s, json_each((
+        SELECT json_group_array(id) FROM (
+            SELECT id FROM procactors_processes
+            WHERE name = n.value AND status = s.value AND id < ?3 ORDER BY id DESC LIMIT ?4
+        ))) found
+    ORDER BY found.value DESC LIMIT ?4
+) ORDER BY p.id DESC;
+
+-- name: records_of_parent (ends records)
+-- The children of a process: of these statuses and names (NULL: of all).
 WHERE p.id IN (
     SELECT id FROM procactors_processes
-    WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
-      AND (?2 IS NULL OR name = ?2)
-      AND (?3 IS NULL OR id < coalesce(
-          (SELECT id FROM procactors_processes WHERE pid = ?3),
-          (SELECT max(id) + 1 FROM procactors_processes WHERE pid < ?3)))
-    ORDER BY id DESC LIMIT ?4
+    WHERE parent = (SELECT id FROM procactors_processes WHERE pid = ?1) AND id < ?4
+      AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2)))
+      AND (?3 IS NULL OR name = ?3)
+    ORDER BY id DESC LIMIT ?5
 ) ORDER BY p.id DESC;
+
+-- name: records_found (ends records)
+-- Those of some names and statuses; and those that have a tag, or whose pid or key begins as wanted, of these
+-- statuses and of this name (NULL: of all). All that is looked at is in an index; "+" keeps the planner to it.
+WHERE p.id IN (
+    SELECT id FROM (
+        SELECT found.value AS id FROM json_each(?1) n, json_each(coalesce(?2, ?3)) s, json_each((
+            SELECT json_group_array(id) FROM (
+                SELECT id FROM procactors_processes
+                WHERE name = n.value AND status = s.value AND id < ?10 ORDER BY id DESC LIMIT ?11
+            ))) found
+        UNION SELECT process FROM (
+            SELECT process FROM procactors_tags WHERE tag = ?9 AND process < ?10
+              AND (?2 IS NULL OR process IN (
+                  SELECT id FROM procactors_processes WHERE status IN (SELECT value FROM json_each(?2))))
+              AND (?4 IS NULL OR process IN (SELECT id FROM procactors_processes WHERE name = ?4))
+            ORDER BY process DESC LIMIT ?11)
+        UNION SELECT id FROM (
+            SELECT id FROM (
+                SELECT id FROM procactors_processes WHERE pid >= ?5 AND pid < ?6
+                UNION ALL SELECT id FROM procactors_processes WHERE key >= ?7 AND key < ?8
+            ) WHERE +id < ?10
+              AND (?2 IS NULL OR id IN (
+                  SELECT id FROM procactors_processes WHERE status IN (SELECT value FROM json_each(?2))))
+              AND (?4 IS NULL OR id IN (SELECT id FROM procactors_processes WHERE name = ?4))
+            ORDER BY +id DESC LIMIT ?11)
+    ) ORDER BY id DESC LIMIT ?11
+) ORDER BY p.id DESC;
+
+-- name: place_of
+-- The number of a process; if it is gone, one above the numbers of those made before it.
+SELECT coalesce(
+    (SELECT id FROM procactors_processes WHERE pid = ?1),
+    (SELECT max(id) + 1 FROM (
+        SELECT id FROM procactors_processes WHERE pid < ?1 ORDER BY pid DESC LIMIT 100)), 0);
+
+-- name: names
+-- The names of all processes, from one to the next in an index.
+WITH RECURSIVE names (name) AS (
+    SELECT min(name) FROM procactors_processes
+    UNION ALL
+    SELECT (SELECT min(p.name) FROM procactors_processes p WHERE p.name > names.name)
+    FROM names WHERE names.name IS NOT NULL
+)
+SELECT name FROM names WHERE name IS NOT NULL;
 
 -- name: history
 -- The events of one process after a seq.
