@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -33,3 +36,31 @@ def served(target, folder, where=EXAMPLES, **environment):
                 yield client
         finally:
             program.kill()
+
+
+def typed(client, line, folder=None, **names):
+    """Send the request that a line of `curl` on a page sends; `names` stand for what people fill in."""
+    for name, value in names.items():
+        line = line.replace(name, value)
+    pairs = [*pairwise(shlex.split(line)[1:])]
+    (place,) = re.findall(r"localhost:8000(/\S*)", line)
+    headers = dict(value.split(": ", 1) for option, value in pairs if option == "-H")
+    bodies = [value for option, value in pairs if option == "-d"]
+    files = dict(value.split("=@", 1) for option, value in pairs if option == "-F")
+    if files:
+        return client.post(
+            place, files={name: (file, (folder / file).read_bytes()) for name, file in files.items()}
+        )
+    if bodies and not headers:
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+    return client.request(
+        "POST" if bodies else "GET", place, content="&".join(bodies) or None, headers=headers
+    )
+
+
+def wait_for(ask, is_there):
+    """Return what `ask` answers as soon as it is what is wanted."""
+    give_up = time.monotonic() + PATIENCE_S
+    while not is_there(answer := ask()):
+        assert time.monotonic() < give_up, answer
+    return answer

@@ -3,39 +3,24 @@
 import importlib.util
 import os
 import re
-import shlex
 import subprocess
 import sys
-from itertools import pairwise
 
 import anyio
 import httpx
 import pytest
 
-from tests.integration.example_servers import EXAMPLES, PATIENCE_S, served
+from tests.integration.example_servers import EXAMPLES, PATIENCE_S, served, typed, wait_for
 
 PAGE = (EXAMPLES / "index.md").read_text("utf-8")
 SERVERS = re.findall(r"`uvicorn (\w+:app)` \|$", PAGE, re.MULTILINE)
-TALK = re.findall(r"^curl (.+)$", PAGE, re.MULTILINE)
+TALK = re.findall(r"^curl .+$", PAGE, re.MULTILINE)
 UNKNOWN_PID = "0199e7a1c0de70008000000000000000"
-
-
-def typed(client, line, pid):
-    """Send the request that a line of `curl` sends."""
-    words = shlex.split(line.replace("PID", pid))
-    said = dict(pairwise(words))
-    (place,) = [word for word in words if word.startswith("localhost:8000/")]
-    name, _, value = said.get("-H", "accept: */*").partition(": ")
-    method = "POST" if "-d" in said else "GET"
-    path = place.removeprefix("localhost:8000")
-    return client.request(method, path, content=said.get("-d"), headers={name: value})
 
 
 def status_of(client, pid, wanted):
     """Return what the application says of an article as soon as it has this status."""
-    while (answer := client.get(f"/articles/{pid}").json())["status"] != wanted:
-        pass
-    return answer
+    return wait_for(lambda: client.get(f"/articles/{pid}").json(), lambda answer: answer["status"] == wanted)
 
 
 def test_every_example_is_on_the_page():
@@ -47,28 +32,27 @@ def test_every_example_is_on_the_page():
 @pytest.mark.parametrize("target", SERVERS)
 def test_an_article_waits_for_its_editor_also_across_a_kill(target, tmp_path):
     with served(target, tmp_path) as client:
-        started = typed(client, TALK[0], "")
+        started = typed(client, TALK[0])
         assert started.status_code == 202
         pid = started.json()["pid"]
         status_of(client, pid, "interrupted")
         assert client.get(f"/articles/{UNKNOWN_PID}").status_code == 404
     with served(target, tmp_path) as client:
-        assert typed(client, TALK[0], "").json() == {"pid": pid}
-        assert typed(client, TALK[1], pid).json()["status"] == "interrupted"
-        assert typed(client, TALK[2], pid).status_code == 202
+        assert typed(client, TALK[0]).json() == {"pid": pid}
+        assert typed(client, TALK[1], PID=pid).json()["status"] == "interrupted"
+        assert typed(client, TALK[2], PID=pid).status_code == 202
         assert status_of(client, pid, "finished")["output"] == {"url": "/hello-world"}
-        assert typed(client, TALK[3], pid).json()["status"] == "finished"
-        assert typed(client, TALK[2], pid).status_code == 409
+        assert typed(client, TALK[3], PID=pid).json()["status"] == "finished"
+        assert typed(client, TALK[2], PID=pid).status_code == 409
 
 
 def test_django_decides_by_a_form_and_counts_after_its_responses(tmp_path):
     with served("django_app:app", tmp_path) as client:
-        pid = typed(client, TALK[0], "").json()["pid"]
+        pid = typed(client, TALK[0]).json()["pid"]
         status_of(client, pid, "interrupted")
         page = client.get(f"/articles/{pid}/page")
         (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
-        while client.get(f"/articles/{pid}").json()["views"] != 1:
-            pass
+        wait_for(lambda: client.get(f"/articles/{pid}").json()["views"], lambda views: views == 1)
         forged = client.post(f"/articles/{pid}/page", data={"approved": "yes"})
         assert forged.status_code == 403
         form = {"approved": "no", "csrfmiddlewaretoken": token}
