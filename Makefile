@@ -62,7 +62,7 @@ $(VENV)-%/peer.stamp:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/demo.stamp: EXTRA = cli
+$(VENV)/demo.stamp: EXTRA = cli,web
 $(VENV)/test.stamp: EXTRA = test
 $(VENV)/dev.stamp: EXTRA = dev
 $(VENV)/bench.stamp: EXTRA = bench

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,9 +16,11 @@ import tarfile
 import time
 from collections import Counter
 
+import httpx
 import pytest
 
 from procactors import ProcessManager
+from procactors.cli.demo.page import HOST, PORT
 from procactors.model.event import StepFinished
 from tests.unit.cli.demo.samples import fill
 
@@ -219,6 +223,78 @@ def test_question_is_answered_from_another_terminal(world):
         world.run("proceed", pid, "--data", '{"approved": true, "method": "gz"}', "--db", world.url)
         assert terminal.end() == 0
     assert (world.out / "round-1" / "archive.tar.gz").exists()
+
+
+def test_demo_whose_reader_goes_away_ends_without_a_word(world):
+    fill(world.folder)
+    program = subprocess.Popen(
+        [sys.executable, "-m", "procactors", *world.words],
+        env=world.environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with program:
+        program.stdout.readline()
+        program.stdout.close()
+        assert program.stderr.read() == ""
+        assert program.wait(PATIENCE_S) == 1
+
+
+# Its page.
+
+
+def address_in(text):
+    return re.search(r"  page     (http://127\.0\.0\.1:\d+)/", text)[1]
+
+
+def test_question_is_answered_on_the_page(world):
+    fill(world.folder)
+    with world.terminal() as terminal:
+        terminal.read_until("press y or n")
+        with httpx.Client(base_url=address_in(terminal.seen), timeout=PATIENCE_S) as client:
+            assert "demo.archive" in client.get("/").text
+            (asking,) = client.get("/api/processes?status=interrupted").json()
+            path = f"/api/processes/{asking['pid']}"
+            assert client.post(f"{path}/fork", json={"step": "pack"}).status_code == 403
+            assert client.get(path, headers={"host": "evil.test"}).status_code == 400
+            answer = {"data": {"approved": True, "method": "gz"}}
+            assert client.post(f"{path}/proceed", json=answer).status_code == 200
+        assert terminal.end() == 0
+    assert (world.out / "round-1" / "archive.tar.gz").exists()
+
+
+def test_page_that_somebody_looks_at_holds_no_stop_back(world):
+    fill(world.folder)
+    with world.terminal() as terminal:
+        terminal.read_until("press y or n")
+        address = address_in(terminal.seen)
+        with (
+            httpx.Client(timeout=PATIENCE_S) as client,
+            client.stream("GET", f"{address}/api/events") as stream,
+        ):
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry:")
+            terminal.type("\x03")
+            for _ in lines:
+                pass
+        assert terminal.end() == 130
+    assert "Traceback" not in terminal.seen
+
+
+def test_page_is_elsewhere_if_its_port_is_taken(world):
+    fill(world.folder)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # if it is taken already, so much the better
+            stack.enter_context(socket.create_server((HOST, PORT)))
+        text = world.run()
+    assert not address_in(text).endswith(f":{PORT}")
+
+
+def test_page_is_left_out_if_it_is_not_wanted(world):
+    fill(world.folder)
+    assert "http://" not in world.run(*world.words, "--no-web")
 
 
 def test_demo_that_is_stopped_says_how_to_go_on(world):

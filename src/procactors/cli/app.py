@@ -71,6 +71,9 @@ def demo(
         Path | None, typer.Option(metavar="DIR", help="Where results go; default: in ~/.local/state")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer its question with yes")] = False,
+    without_page: Annotated[
+        bool, typer.Option("--no-web", help="Without a page to look at it in a browser")
+    ] = False,
     db: Annotated[
         str,
         typer.Option(
@@ -87,7 +90,7 @@ def demo(
     They count words and tokens, find duplicates, pack an archive if you agree, and write a report.
     """
     with failures_as_lines():
-        raise typer.Exit(anyio.run(Demo(places(path, out, db), says_yes=yes).run))
+        raise typer.Exit(anyio.run(Demo(places(path, out, db), says_yes=yes, has_page=not without_page).run))
 
 
 @app.command()

@@ -14,14 +14,28 @@ _PIPE_WIDTH = 200
 """Columns where nobody says how many there are."""
 
 
+class ReaderGoneError(Exception):
+    """Who was to read the output has gone, as `head` does."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Say no more, and end the program by an error that goes through tasks, as SystemExit does not."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+        raise ReaderGoneError
+
+
 def stdout() -> Console:
     """Return the console of results."""
-    return Console(highlight=False, width=None if _has_width() else _PIPE_WIDTH)
+    return _Console(highlight=False, width=None if _has_width() else _PIPE_WIDTH)
 
 
 def stderr() -> Console:
     """Return the console of notes and errors."""
-    return Console(highlight=False, stderr=True)
+    return _Console(highlight=False, stderr=True)
 
 
 def note(text: str | Text, console: Console | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from procactors.cli.console import complain
+from procactors.cli.console import ReaderGoneError, complain
 from procactors.errors import (
     InvalidDataError,
     InvalidDefinitionError,
@@ -54,8 +54,10 @@ def failures_as_lines() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise typer.Exit(STOPPED) from None
-    except (CommandError, ProcactorsError, BaseExceptionGroup) as error:
+    except (CommandError, ProcactorsError, ReaderGoneError, BaseExceptionGroup) as error:
         first = _first_in(error)
+        if isinstance(first, ReaderGoneError):
+            raise typer.Exit(FAILED) from None
         if isinstance(first, CommandError):
             code = first.exit_code
         elif isinstance(first, ProcactorsError):

@@ -16,6 +16,7 @@ from rich.text import Text
 from procactors.cli.answering import command_to_answer
 from procactors.cli.console import complain, is_live, note, stdout
 from procactors.cli.demo.board import asked, board, question, standing, summary
+from procactors.cli.demo.page import page
 from procactors.cli.demo.report import Report
 from procactors.cli.demo.rounds import PARTS, next_round
 from procactors.cli.failure import FAILED, FINISHED
@@ -50,14 +51,16 @@ _OPTIONS = ManagerOptions(
 class Demo:
     """One call of the command."""
 
-    def __init__(self, places: Places, *, says_yes: bool) -> None:
+    def __init__(self, places: Places, *, says_yes: bool, has_page: bool = True) -> None:
         """Prepare; `run` does it.
 
         Args:
             places: Where to read and write.
             says_yes: Answer the question without asking.
+            has_page: Show the processes in a browser too.
         """
         self._places = places
+        self._has_page = has_page
         self._manager = ProcessManager(places.url, options=_OPTIONS)
         self._asks_person = not says_yes and has_person()
         self._console = stdout()
@@ -84,10 +87,10 @@ class Demo:
         return self._conclude()
 
     async def _run(self) -> None:
-        async with self._manager as manager:
+        async with self._manager as manager, page(manager, is_wanted=self._has_page) as address:
             places = self._places
             round_ = await next_round(manager, places.folder, places.out, places.left_out)
-            self._introduce(round_)
+            self._introduce(round_, address)
             parts = await round_.start()
             if not self._is_live:
                 await self._follow_all(round_, parts)
@@ -148,11 +151,13 @@ class Demo:
 
     # What the person sees.
 
-    def _introduce(self, round_: Round) -> None:
+    def _introduce(self, round_: Round, address: str) -> None:
         again = "Resuming" if round_.found else "Starting"
         self._line(Text.assemble((f"{again} round {round_.number}", "bold"), f" over {round_.job.folder}"))
         self._line(f"  store    {self._places.url}")
         self._line(f"  results  {round_.job.out}")
+        if self._has_page:
+            self._line(f"  page     {address}")
         for name, info in round_.found.items():
             self._line(Text(f"  {name:<12}{standing(info)}", "dim"))
         self._line("")
