@@ -14,6 +14,8 @@ from tests.crash.each_driver import MAX_RUNNING
 from tests.crash.victim import running
 
 ITEMS, KILLS = 5000, 5
+LATE = 50
+"""So many more items go on at most until the kill hits it, and then those that have begun are amid."""
 
 CHECKPOINTS = """
     SELECT json_extract(q.body, '$.data') FROM procactors_events e
@@ -43,9 +45,10 @@ async def test_each_of_five_thousand_items_is_checkpointed_once_and_repeated_onl
     rng, database = random.Random(seed), tmp_path / "each.db"
     begun, hit = Counter(), Counter()
     for number in range(KILLS):
-        async with running("tests.crash.each_driver", database, ITEMS) as victim:
-            share = (ITEMS - begun.total()) / (KILLS + 1 - number)
-            await victim.wrote("begin", times=1 + int(rng.uniform(0.2, 1.4) * share))
+        share = (ITEMS - begun.total()) / (KILLS + 1 - number)
+        moment = 1 + int(rng.uniform(0.2, 1.4) * share)
+        async with running("tests.crash.each_driver", database, ITEMS, moment + LATE) as victim:
+            await victim.wrote("begin", times=moment)
             await victim.kill()
             assert not victim.noted("done")
         begun += (of_this_life := begun_by(victim))

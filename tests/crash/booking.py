@@ -1,0 +1,50 @@
+"""A program that books with its checkpoints, and is killed while it does.
+
+    python -m tests.crash.booking DATABASE STEPS [MOST]
+
+Each step enters its name into a table of the application's, in the same file, by `ctx.at_checkpoint`. Only
+MOST steps go on after they have begun; then it waits to be killed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from procactors import Process, ProcessManager, Step, StepContext, step
+from tests.crash.ledger import BoundedLedger
+
+if TYPE_CHECKING:
+    import sqlite3
+
+PROCESSES = 8
+
+
+def enter(connection: sqlite3.Connection, pid: str, name: str) -> None:
+    connection.execute("INSERT INTO bookings VALUES (?, ?)", (pid, name))
+
+
+@step
+async def book(data: dict, ctx: StepContext, *, ledger: BoundedLedger) -> dict:
+    """Enter it once, whatever happens."""
+    ledger.note("begin", ctx.pid, ctx.step)
+    await ledger.go_on()
+    ctx.at_checkpoint(enter, ctx.pid, ctx.step)
+    await anyio.sleep(0.005)
+    return data
+
+
+async def main(database: str, steps: int, most: int = sys.maxsize) -> None:
+    ledger = BoundedLedger(sys.stdout.fileno(), most)
+    plan = Process("booking", [Step(f"s{n}", book, services=("ledger",)) for n in range(steps)], timeout=None)
+    async with ProcessManager(f"sqlite:///{database}", services={"ledger": ledger}) as manager:
+        handles = [await manager.start(plan, key=f"b{n}") for n in range(PROCESSES)]
+        for handle in handles:
+            await handle.result()
+    ledger.note("done")
+
+
+if __name__ == "__main__":
+    anyio.run(main, sys.argv[1], *map(int, sys.argv[2:]))
