@@ -22,6 +22,9 @@ T = TypeVar("T")
 _sql = queries_of("sqlite")
 
 
+_TAKE_LOCK = "UPDATE procactors_managers SET id = id WHERE false"
+
+
 def converse(connection: sqlite3.Connection, talk: Talk[T]) -> T:
     """Ask what the talk wants asked, to its end, and return what it comes to."""
     rows: Rows = ()
@@ -51,6 +54,9 @@ def transact(connection: sqlite3.Connection, talk: Talk[T]) -> T:
 def nest(connection: sqlite3.Connection, talk: Talk[T]) -> T:
     """Carry on a talk in the transaction that is open; on an error nothing of it is done.
 
+    It takes the lock of writers before it reads anything, and waits for that as long as the connection does:
+    who reads first is refused at once when another has written since.
+
     Raises:
         InvalidStateError: No transaction is open, and none begins by itself on this connection.
     """
@@ -58,6 +64,7 @@ def nest(connection: sqlite3.Connection, talk: Talk[T]) -> T:
         if connection.isolation_level is None:
             raise InvalidStateError("tx= has to be a connection on which a transaction is open: BEGIN first")
         connection.execute("BEGIN")  # as sqlite3 does by itself before anything is written
+    connection.execute(_TAKE_LOCK)
     connection.execute("SAVEPOINT procactors_start")
     try:
         result = converse(connection, talk)
