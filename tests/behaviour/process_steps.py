@@ -45,6 +45,11 @@ def ask(data):
 
 
 @step
+def ask_with_a_default_that_does_not_fit(data):
+    return Interrupt(data, schema=Decision, timeout=1, on_timeout={"yes": 7})
+
+
+@step
 def segfault(data):
     sys.stderr.write("last words\n")
     os.kill(os.getpid(), signal.SIGSEGV)

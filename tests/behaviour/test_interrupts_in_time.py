@@ -14,16 +14,27 @@ from procactors import (
     ProcessCancelledError,
     ProcessFailedError,
     ProcessTimedOutError,
+    Retry,
+    Step,
 )
 from tests.behaviour.history import history, kinds, until
 from tests.behaviour.steps import ask, echo, gated, note, sleeps
 from tests.behaviour.test_interrupts import (
+    Decision,
     asks_with_a_default_that_json_can_not_hold,
     asks_with_a_negative_timeout,
     asks_with_timeout,
     asks_with_what_json_can_not_hold,
     interrupted,
 )
+
+
+async def asks_with_a_default_that_fits(data):
+    return Interrupt(data, schema=Decision, timeout=1, on_timeout=Decision(approved=False))
+
+
+async def asks_with_a_default_that_does_not_fit(data):
+    return Interrupt(data, schema=Decision, timeout=1, on_timeout={"approved": "perhaps"})
 
 
 async def sleeps_and_asks(data, ctx):
@@ -201,3 +212,25 @@ async def test_the_answer_goes_to_the_end_of_the_queue_by_priority(world, probe)
         probe.gates["blocker"].set()
         await blocker.result()
         await waiting.result()
+
+
+async def test_an_answer_of_the_step_itself_has_to_fit_its_schema(world):
+    async with world.manager() as m:
+        fits = await interrupted(m, Process("p", [asks_with_a_default_that_fits]), {"x": 1})
+        assert await fits.result() == {"x": 1, "approved": False, "comment": ""}
+        misfit = await m.start(Process("p", {"ask": asks_with_a_default_that_does_not_fit}), {"x": 1})
+        with pytest.raises(
+            ProcessFailedError, match=r"'ask' does not fit Decision: .*bool.*approved"
+        ) as caught:
+            await misfit.result()
+        assert caught.value.error.type == "InvalidDataError"
+        assert (await misfit.info()).steps == {"ask": "failed"}
+
+
+async def test_a_default_that_does_not_fit_is_not_mended_by_a_retry(m):
+    step = Step("ask", asks_with_a_default_that_does_not_fit, retry=Retry(attempts=2, delay=0.1))
+    handle = await m.start(Process("p", [step]))
+    with pytest.raises(ProcessFailedError):
+        await handle.result()
+    names = kinds(await history(m, handle.pid))
+    assert (names.count("StepFailed"), names.count("ProcessInterrupted")) == (1, 0)

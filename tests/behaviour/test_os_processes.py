@@ -195,6 +195,12 @@ async def test_an_interrupt_of_a_worker_checks_its_answer(managers):
         assert await handle.result() == {"n": 1, "yes": True}
 
 
+async def test_an_interrupt_of_a_worker_has_to_answer_itself_as_it_asks(managers):
+    async with managers() as m:
+        with pytest.raises(ProcessFailedError, match="does not fit Decision"):
+            await result(m, steps.ask_with_a_default_that_does_not_fit)
+
+
 async def test_a_step_in_place_runs_in_a_worker_too(managers):
     seen = await run_steps([in_worker(steps.whoami)])
     assert seen["os_pid"] != os.getpid()

@@ -21,7 +21,7 @@ from procactors.errors import (
     StepNotResolvableError,
     UnknownProcessError,
 )
-from procactors.model.interrupt import merged, resolve_schema
+from procactors.model.interrupt import merged, misfit, resolve_schema
 from procactors.model.payload import encode
 from procactors.model.status import ProcessStatus
 from procactors.model.text import problem_of
@@ -112,15 +112,13 @@ def _check(
     if question.schema_type is None:
         return
     kind = resolve_schema(question.schema_type, modules)
-    try:
-        msgspec.json.decode(b"{}" if answer is None else encoded, type=kind)
-    except msgspec.ValidationError as error:
+    if problem := misfit(b"{}" if answer is None else bytes(encoded), kind):
         raise InvalidDataError(
-            f"the answer to step {question.step!r} of process {pid} does not fit {kind.__qualname__}:"
-            f" {error}; the process is still interrupted",
+            f"the answer to step {question.step!r} of process {pid} {problem};"
+            " the process is still interrupted",
             pid=pid,
             step=question.step,
-        ) from error
+        )
 
 
 def _proceed_with(room: Room, encoded: msgspec.Raw, answer: Any, interrupt_seq: int) -> b.Decide:

@@ -21,8 +21,8 @@ class Interrupt(msgspec.Struct, frozen=True):
         schema: Type of the answer: a struct, dataclass, TypedDict or attrs class of a module. An
             answer that does not fit it is refused, and the process stays interrupted.
         timeout: Seconds to wait for an answer, > 0; None: for ever.
-        on_timeout: The answer that is taken when the timeout passes. Without one the process ends
-            as `timed_out` then.
+        on_timeout: The answer that is taken when the timeout passes; it has to fit the schema, too, or
+            the step fails. Without one the process ends as `timed_out` then.
 
     Raises:
         InvalidDefinitionError: The timeout is not positive, or the schema could not be found again.
@@ -73,6 +73,15 @@ def question_of(interrupt: Interrupt, on_timeout: bytes | None) -> Question:
         return Question(timeout=interrupt.timeout, on_timeout=on_timeout)
     schema, schema_type = json_schema(interrupt.schema), schema_reference(interrupt.schema)
     return Question(schema, schema_type, interrupt.timeout, on_timeout)
+
+
+def misfit(answer: bytes, schema: type) -> str | None:
+    """Return why an answer, as JSON, does not fit its schema; None: it does."""
+    try:
+        msgspec.json.decode(answer, type=schema)
+    except msgspec.ValidationError as error:
+        return f"does not fit {schema.__qualname__}: {error}"
+    return None
 
 
 def merged(data: Any, answer: Any) -> Any:
