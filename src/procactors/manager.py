@@ -117,7 +117,7 @@ class ProcessManager(GoingBack, HoldingBack, Overview):
         """
         if self._tree is not None:
             raise RuntimeError("this manager is open already; make another one for another application")
-        self._tree = Tree(self._room, self._plugins, self)
+        self._tree = self._life = Tree(self._room, self._plugins, self)
         try:
             await self._tree.open()
         except BaseException:

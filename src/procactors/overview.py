@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from procactors.model.standing import Health
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from procactors.actors import TreeRow
     from procactors.engine.room import Room
+    from procactors.engine.tree import Tree
     from procactors.model.status import ProcessStatus
     from procactors.stores import Member
 
@@ -17,8 +20,21 @@ if TYPE_CHECKING:
 class Overview:
     """What there is to see besides single processes. Base of `ProcessManager`."""
 
+    _life: Tree | None = None
+    """Its latest life."""
+
     def _open_room(self) -> Room:
         raise NotImplementedError
+
+    def health(self) -> Health:
+        """Return whether this manager is live and ready, for probes. Never blocks, never raises.
+
+        That it answers shows that the event loop turns. Whether the store answers is known from the lease,
+        which is renewed three times in its length by a thread and connection of its own: nothing is asked.
+        """
+        if self._life is None:
+            return Health(is_live=True, is_ready=False, reason="it is not open yet")
+        return self._life.health()
 
     async def counts(self) -> dict[ProcessStatus, int]:
         """Return how many processes there are of each status. Cancellation: safe."""

@@ -19,7 +19,22 @@ async def endless(_data):
     await anyio.sleep_forever()
 
 
+@step
+async def blocks(data):
+    """Block the event loop, as nobody should, until the test lets it go."""
+    while not os.path.exists(data["gate"]):  # noqa: ASYNC240, PTH110 - it is to block
+        os.sched_yield()
+    return data
+
+
+BLOCKS = Process("blocks", [blocks], timeout=None)
 QUICK, ENDLESS = Process("quick", [quick]), Process("endless", [endless], timeout=None)
+
+
+def patient_manager():
+    """One with a short lease, whose running steps get all the time that they want."""
+    options = ManagerOptions(lease_s=1, grace_s=1000, store_patience_s=1000)
+    return ProcessManager(os.environ["WORKER_URL"], name="patient", options=options)
 
 
 def manager():

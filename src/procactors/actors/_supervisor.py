@@ -120,6 +120,10 @@ class Supervisor:
         """Wait until children can be started. Cancellation: safe."""
         await self._open.wait()
 
+    async def ended(self) -> None:
+        """Wait until it has ended, with all its children. Cancellation: safe."""
+        await self._closed.wait()
+
     async def close(self) -> None:
         """Stop all children, the last started first, and end. Cancellation: they go on stopping."""
         self._closing.set()

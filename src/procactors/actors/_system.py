@@ -136,6 +136,13 @@ class ActorSystem:
         """
         return await self.root.supervise(name, strategy)
 
+    async def ended(self) -> None:
+        """Return when nothing lives here any more: it is being left, or its root has failed.
+
+        Cancellation: safe.
+        """
+        await self.root.ended()
+
     def find(self, name: str) -> ActorRef[Any] | None:
         """Return a reference to the live actor of that name, if there is one."""
         cell = self.registry.get(name)

@@ -21,6 +21,7 @@ from procactors.cli.demo.command import Demo
 from procactors.cli.demo.places import places
 from procactors.cli.details import CHILDREN_MAX, details
 from procactors.cli.failure import FAILED, FINISHED, BadInputError, CommandError, failures_as_lines
+from procactors.cli.health import health
 from procactors.cli.parameters import URL_VARIABLE, AsJson, Data, Db, Pid, StepName
 from procactors.cli.run import Foreground, Order
 from procactors.cli.serve import serve
@@ -336,7 +337,7 @@ def managers(as_json: AsJson = False, db: Db = "") -> None:
         note("no managers on this store")
 
 
-for command in (serve, worker, queues.pause, queues.resume, queues.drain, queues.queues):
+for command in (serve, worker, health, queues.pause, queues.resume, queues.drain, queues.queues):
     app.command()(command)
 
 

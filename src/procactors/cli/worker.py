@@ -10,15 +10,18 @@ import anyio
 import typer
 
 from procactors.cli.console import note
-from procactors.cli.failure import failures_as_lines
+from procactors.cli.failure import CommandError, failures_as_lines
+from procactors.cli.health_port import answer_probes, listen
 from procactors.cli.signals import StoppedError, until_stopped
 from procactors.cli.target import manager_named
+from procactors.errors import ActorStoppedError
 from procactors.model.event import ENDINGS, ProcessResumed, ProcessStarted
 from procactors.model.status import ProcessStatus
 
 if TYPE_CHECKING:
     from procactors.manager import ProcessManager
 
+_LOOKS_EVERY_S = 1
 _AT_WORK = (
     ProcessStatus.QUEUED,
     ProcessStatus.RUNNING,
@@ -38,6 +41,10 @@ def worker(
     exit_when_idle: Annotated[
         bool, typer.Option("--exit-when-idle", help="End when nothing is queued, and nothing runs")
     ] = False,
+    health_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Answer GET /live and GET /ready; 0: any port"),
+    ] = None,
 ) -> None:
     """Run processes, without a web server, until told to stop.
 
@@ -46,14 +53,20 @@ def worker(
     """
     with failures_as_lines():
         manager = manager_named(target)
-        anyio.run(_worked, Worker(manager, max_processes, exit_when_idle=exit_when_idle))
+        work = Worker(manager, max_processes, exit_when_idle=exit_when_idle)
+        anyio.run(_worked, work, manager, health_port)
 
 
-async def _worked(work: Worker) -> None:
-    try:
-        await until_stopped(work.run, work.announce_stop)
-    except StoppedError:
-        note("stopped: what was running has been given back")
+async def _worked(work: Worker, manager: ProcessManager, health_port: int | None) -> None:
+    """Work, and answer probes from before the manager is opened until after it is closed."""
+    async with anyio.create_task_group() as tasks:
+        if health_port is not None:
+            tasks.start_soon(answer_probes, manager, await listen(health_port))
+        try:
+            await until_stopped(work.run, work.announce_stop)
+        except StoppedError:
+            note("stopped: what was running has been given back")
+        tasks.cancel_scope.cancel()
 
 
 class Worker:
@@ -70,8 +83,18 @@ class Worker:
         async with self._manager as manager:
             note(f"{manager.name} runs what is on {manager.url}")
             if self._most is None and not self._exits_when_idle:
-                await anyio.sleep_forever()
-            await self._until_done(manager)
+                await self._as_long_as_it_lives(manager)
+            else:
+                try:
+                    await self._until_done(manager)
+                except ActorStoppedError:
+                    await self._as_long_as_it_lives(manager)
+            if not manager.health().is_live:
+                raise CommandError(f"{manager.name} is of no use any more: {manager.health().reason}")
+
+    async def _as_long_as_it_lives(self, manager: ProcessManager) -> None:
+        while manager.health().is_live:  # noqa: ASYNC110 - it hardly ever changes
+            await anyio.sleep(_LOOKS_EVERY_S)
 
     async def _until_done(self, manager: ProcessManager) -> None:
         own: set[str] = set()

@@ -30,10 +30,11 @@ from procactors.engine.supervisor import SupervisorActor
 from procactors.engine.updates import rescue
 from procactors.engine.watchdog import WatchdogActor
 from procactors.errors import ActorStoppedError
+from procactors.model.standing import Health
 from procactors.stores import this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from procactors.engine.room import Room
     from procactors.model.plugin import Plugin
@@ -81,6 +82,23 @@ class Tree:
             await self._task
             raise self._failure
 
+    def health(self) -> Health:
+        """Return how it stands. Never blocks, and may be asked at any time of its life."""
+        if self._task is not None and self._task.done():
+            has_failed = self._failure is not None and not self._closing.is_set()
+            reason = "its engine has ended with an error: restart it" if has_failed else "it is closed"
+            return Health(is_live=not has_failed, is_ready=False, reason=reason)
+        if self._closing.is_set():
+            reason = "it is closing: it takes up nothing more"
+        elif not self._opened.is_set():
+            reason = "it is not open yet"
+        elif (left := self._room.store.lease_left()) < 0:
+            silent_s = self._room.options.lease_s - left
+            reason = f"its store has not answered for {silent_s:.1f} s: its lease has run out"
+        else:
+            reason = ""
+        return Health(is_live=True, is_ready=not reason, reason=reason)
+
     async def close(self) -> None:
         """Release what runs, stop all actors, close the store. Twice is fine."""
         self._closing.set()
@@ -119,6 +137,9 @@ class Tree:
             )
             try:
                 await self._watched()
+            except Exception:
+                self._is_killed = self._opened.is_set()  # others take over when they miss it
+                raise
             finally:
                 if not self._is_killed:
                     with anyio.CancelScope(shield=True):
@@ -160,10 +181,20 @@ class Tree:
             if room.runs and self._plugins:
                 await system.start(lambda: PluginsActor(room, self._plugins, self._manager), name="plugins")
             self._opened.set()
-            await self._closing.wait()
+            await self._until_closing_or_end_of(system)
             if room.runs:
                 await self._drain()
                 await room.deferred.close()
+
+    async def _until_closing_or_end_of(self, system: ActorSystem) -> None:
+        async with anyio.create_task_group() as group:
+
+            async def wait_for(fact: Callable[[], Awaitable[object]]) -> None:
+                await fact()
+                group.cancel_scope.cancel()
+
+            group.start_soon(wait_for, self._closing.wait)
+            group.start_soon(wait_for, system.ended)
 
     async def _start_running(self, system: ActorSystem) -> None:
         room = self._room

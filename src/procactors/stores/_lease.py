@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,6 +40,7 @@ class LeaseKeeper:
         self._lease_s = lease_s
         self.renewals = 0
         """How often it has been renewed, or is just being renewed."""
+        self._until = time.monotonic() + lease_s
         self._stop = Event()
         self._loop = asyncio.get_running_loop()
         self._ended = anyio.Event()
@@ -47,6 +49,10 @@ class LeaseKeeper:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def left(self) -> float:
+        """Return for how many seconds the lease lasts; below 0: it has run out, as far as is known here."""
+        return self._until - time.monotonic()
 
     async def stop(self) -> None:
         """End; returns when the thread has ended."""
@@ -65,11 +71,13 @@ class LeaseKeeper:
             self._loop.call_soon_threadsafe(self._ended.set)
 
     def _renew(self) -> None:
+        asked_at = time.monotonic()
         try:
             was_there = self._renewal.renew()
         except ProcactorsError as error:
             _log.warning("the lease of manager %s could not be renewed: %s", self._name, error)
             return
+        self._until = asked_at + self._lease_s
         if not was_there:
             _log.warning(
                 "manager %s was taken for dead, as its lease had run out (was it stopped or suspended?):"

@@ -193,6 +193,13 @@ class Store(Protocol):
         """End the lease, and remove the row."""
         ...
 
+    def lease_left(self) -> float:
+        """Return for how many seconds the lease lasts; below 0: it has run out, as far as is known here.
+
+        It was renewed that long ago at the latest: so long ago the store has answered. Never blocks.
+        """
+        ...
+
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too."""
         ...

@@ -6,6 +6,7 @@ over the network.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
     from procactors.stores._batch import Insert, Operation, Outcome, Record
+    from procactors.stores._lease import LeaseKeeper
     from procactors.stores._listing import Wanted
     from procactors.stores._store import Identity, Member, News, Relative
     from procactors.stores._talk import Talk
@@ -31,6 +33,8 @@ T = TypeVar("T")
 
 class TalkingStore(ABC):
     """Implements `Store` but for opening, closing and news of others."""
+
+    _lease: LeaseKeeper | None = None
 
     def __init__(self, url: str, clock: Clock, options: ManagerOptions) -> None:
         """Take time from `clock`; nothing is opened yet."""
@@ -149,6 +153,10 @@ class TalkingStore(ABC):
     async def unregister(self, member: Member) -> None:
         """Remove a manager or client."""
         await self._write(_membership.unregister(member.id))
+
+    def lease_left(self) -> float:
+        """Return for how many seconds the lease lasts: for ever, if nobody has to renew it."""
+        return math.inf if self._lease is None else self._lease.left()
 
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too."""

@@ -65,7 +65,6 @@ class PostgresStore(TalkingStore):
         self._location = location
         self._writer = self.session()
         self._reader = self.session(self._listen)
-        self._lease: LeaseKeeper | None = None
         self._channel = "procactors"
         self._has_company = True
         self._ahead_s: float | None = None

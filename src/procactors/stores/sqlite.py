@@ -83,7 +83,6 @@ class SqliteStore(TalkingStore):
         self._location = location
         self._writer: _Connection | None = None
         self._reader: _Connection | None = None
-        self._lease: LeaseKeeper | None = None
         self._changes: Changes | None = None
         self._attentive_until = 0.0
 
