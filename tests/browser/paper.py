@@ -51,7 +51,10 @@ NEWS = Process("news", [fetch, Step("publish", fetch)])
 LAYOUT = Process(
     "layout", [fetch, Step("lay out", lay_out, services=["turns"]), Step("store", fetch)], timeout=3600
 )
+TWO_SIDES = Process(
+    "two sides", [Step(f"{side} side", lay_out, services=["turns"]) for side in ("front", "back")]
+)
 ARTICLE = Process("article", [fetch, Step("review", ask_editor), publish])
 SPELLING = Process("spelling", [fetch, Step("check", check_spelling)])
 EDITION = Process("edition", [Step("hand on", hand_on)])
-ALL = (NEWS, LAYOUT, ARTICLE, SPELLING, EDITION)
+ALL = (NEWS, LAYOUT, TWO_SIDES, ARTICLE, SPELLING, EDITION)

@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.paper import ARTICLE, EDITION, LAYOUT, SPELLING
+from tests.integration.web_shop import UNKNOWN_PID
 
 TITLE = {"title": "Teh news"}
 FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary"
@@ -29,6 +30,7 @@ def paths(site):
         "no processes": "/?status=blocked",
         **{what: f"/processes/{pid}" for what, pid in pids.items()},
         "managers": "/managers",
+        "what is not there": f"/processes/{UNKNOWN_PID}",
     }
 
 

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.paper import ARTICLE, EDITION, LAYOUT, NEWS, PAGES, SPELLING
+from tests.browser.paper import ARTICLE, EDITION, LAYOUT, NEWS, PAGES, SPELLING, TWO_SIDES
 
 TITLE = {"title": "Teh news"}
 
@@ -70,6 +70,50 @@ def test_a_page_goes_on_live_after_its_server_was_away(site, page):
     page.context.set_offline(False)
     site.give_turns(PAGES)
     expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+
+
+def test_what_one_has_opened_and_typed_stays_while_the_page_moves_on(site, page):
+    pid = site.started(TWO_SIDES, "running")
+    go_live(page, f"/processes/{pid}")
+    page.get_by_text("Cancel …").click()
+    reason = page.get_by_label("Reason")
+    reason.fill("not on a")
+    site.give_turns(PAGES)
+    expect(page.get_by_role("row", name=re.compile("front side"))).to_contain_text("completed")
+    expect(reason).to_be_focused()
+    expect(reason).to_have_value("not on a")
+    page.get_by_text("Output of front side").click()
+    site.give_turns(1)
+    expect(page.get_by_role("progressbar")).to_have_js_property("value", 1)
+    site.give_turns(PAGES)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+    expect(page.get_by_text('"pages": 8').first).to_be_visible()
+    expect(reason).to_have_count(0)
+
+
+def test_focus_stays_on_its_process_while_others_come_and_end(site, page):
+    pid = site.started(TWO_SIDES, "running")
+    go_live(page, "/")
+    link = row_of(page, pid).get_by_role("link").first
+    link.focus()
+    for _ in range(3):
+        news = site.started(NEWS, "finished")
+        expect(row_of(page, news)).to_contain_text("finished")
+        expect(link).to_be_focused()
+    site.give_turns(PAGES)
+    expect(row_of(page, pid)).to_contain_text("back side")
+    expect(link).to_be_focused()
+    rows = page.locator("#processes tbody tr")
+    expect(rows).to_have_count(4)
+    expect(rows.last).to_contain_text("two sides")
+
+
+def test_durations_count_on_between_events(site, page):
+    pid = site.started(TWO_SIDES, "running")
+    page.clock.install()
+    go_live(page, f"/processes/{pid}")
+    page.clock.run_for(65_000)
+    expect(page.get_by_text(re.compile("^1 min \\d+ s$")).first).to_be_visible()
 
 
 # What people do.
