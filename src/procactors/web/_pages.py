@@ -14,6 +14,7 @@ from procactors.model.status import ProcessStatus, StepStatus
 from procactors.web import _wording
 from procactors.web._forgery import remember, token_for
 from procactors.web._forms import fields_of
+from procactors.web._json import coloured
 from procactors.web._listing import page_of, query_in
 from procactors.web._problems import headers_of, problem_of
 from procactors.web._timeline import history_of, span_s, timeline
@@ -48,6 +49,7 @@ def _environment() -> Environment:
     )
     found.filters |= {
         "ago": _wording.ago,
+        "coloured": coloured,
         "duration": _wording.duration,
         "moment": _wording.moment,
         "number": _wording.number,
