@@ -75,11 +75,23 @@ def test_every_column_has_a_row():
         assert sorted(name for cell in cells for name in words(cell)) == sorted(names), table
 
 
+def anchors_of(page):
+    """Return the anchors of a page's headings, as the site makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        words = re.sub(r"[^\w\s-]", "", heading).strip().lower()
+        yield re.sub(r"[-\s]+", "-", words)
+
+
 def test_links_between_pages_lead_somewhere():
     root = PAGES.parents[1]
-    for page in [*root.glob("*.md"), *root.glob("docs/**/*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for page in [*root.glob("*.md"), *root.glob("*/README.md"), *root.glob("docs/**/*.md")]:
+        text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)]+))?\)", text):
+            place = page.parent / target if target else page
+            assert place.exists(), f"{page.name} links to {target}"
+            if anchor and place.name != "api.md":
+                assert anchor in anchors_of(place), f"{page.name} links to {target}#{anchor}"
 
 
 def test_every_page_is_in_the_menu_of_the_site_once():
