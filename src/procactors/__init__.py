@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from procactors.model.info import QueueInfo as QueueInfo
     from procactors.model.plugin import Plugin as Plugin
     from procactors.model.standing import Health as Health
+    from procactors.model.standing import ManagerInfo as ManagerInfo
+    from procactors.model.standing import RunningProcess as RunningProcess
 else:
     from procactors._later import __dir__ as __dir__
     from procactors._later import __getattr__ as __getattr__

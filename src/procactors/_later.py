@@ -48,7 +48,7 @@ _NAMES_BY_MODULE = {
         "UndoStarted",
     ),
     "procactors.model.plugin": ("Plugin",),
-    "procactors.model.standing": ("Health",),
+    "procactors.model.standing": ("Health", "ManagerInfo", "RunningProcess"),
     "procactors.model.info": (
         "InterruptInfo",
         "ProcessInfo",

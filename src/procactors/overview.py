@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from procactors.model.standing import Health
+from procactors._clock import to_datetime
+from procactors.model.standing import Health, ManagerInfo
+from procactors.stores import InHand, is_gone, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +56,33 @@ class Overview:
     async def names(self) -> list[str]:
         """Return the names of the definitions that have processes, sorted. Cancellation: safe."""
         return await self._open_room().store.names()
+
+    async def fleet(self, limit: int = 100) -> Sequence[ManagerInfo]:
+        """Return who is on the store, who of them is alive, and what each runs.
+
+        Args:
+            limit: How many processes of each manager at most, >= 0; they are counted all the same.
+
+        Cancellation: safe.
+        """
+        room = self._open_room()
+        in_hand = await room.store.running(limit)
+        members = await room.store.members()
+        here, now = this_process("", "client"), room.store.now()
+        return [
+            ManagerInfo(
+                name=member.identity.name,
+                kind=member.identity.kind,
+                host=member.identity.host,
+                os_pid=member.identity.os_pid,
+                registered_at=to_datetime(member.registered_at),
+                is_alive=not is_gone(member, here, now),
+                running=found.count,
+                processes=found.processes,
+            )
+            for member in members
+            for found in [in_hand.get(member.id, InHand(0, ()))]
+        ]
 
     def now(self) -> datetime:
         """Return the store's time, by which everything in it is judged; aware, in UTC."""

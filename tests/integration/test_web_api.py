@@ -224,6 +224,25 @@ async def test_managers_are_listed():
     assert one["is_alive"] is True
 
 
+async def test_managers_are_listed_with_what_each_runs_as_far_as_it_may_be_read():
+    hidden = set()
+
+    def authorize(request, action, pid):
+        return pid not in hidden
+
+    async with shop(authorize) as (manager, client):
+        pids = [(await manager.start(LASTING)).pid for _ in range(2)]
+        for pid in pids:
+            await until(manager, pid, "running")
+        hidden.add(pids[0])
+        (one,) = (await client.get("/api/managers")).json()
+        assert one["running"] == 2
+        assert one["processes"] == [{"pid": pids[1], "name": "lasting", "status": "running"}]
+        page = (await client.get("/managers")).text
+        assert f'title="{pids[1]}, running"' in page
+        assert f'title="{pids[0]}, running"' not in page
+
+
 async def test_a_queue_is_paused_and_resumed():
     async with shop(allow_all) as (manager, client):
         paused = await client.post("/api/queues/pause", json={"name": "quick"})

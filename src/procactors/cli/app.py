@@ -13,7 +13,6 @@ import anyio
 import msgspec
 import typer
 
-from procactors._clock import SystemClock
 from procactors.cli import listing, queues
 from procactors.cli.arguments import json_given, pid_given, statuses_given, store_url
 from procactors.cli.console import note, stdout, write_result
@@ -25,18 +24,18 @@ from procactors.cli.health import health
 from procactors.cli.parameters import URL_VARIABLE, AsJson, Data, Db, Pid, StepName
 from procactors.cli.run import Foreground, Order
 from procactors.cli.serve import serve
-from procactors.cli.store import note_if_nobody_runs, on_store, others_on
+from procactors.cli.store import note_if_nobody_runs, on_store
 from procactors.cli.target import definition
 from procactors.cli.watch import now
 from procactors.cli.watch import watch as watch_process
 from procactors.cli.wording import pretty_json, short
 from procactors.cli.worker import worker
 from procactors.model.status import ProcessStatus
-from procactors.stores import this_process
 
 if TYPE_CHECKING:
     from procactors.manager import ProcessManager
     from procactors.model.info import ProcessInfo
+    from procactors.model.standing import ManagerInfo
 
 app = typer.Typer(
     name="procactors",
@@ -326,13 +325,27 @@ def counts(as_json: AsJson = False, db: Db = "") -> None:
 
 
 @app.command()
-def managers(as_json: AsJson = False, db: Db = "") -> None:
-    """List the managers and clients on the store."""
-    members = on_store(db, others_on)
+def managers(
+    limit: Annotated[
+        int, typer.Option("--limit", "-l", metavar="N", min=0, help="How many processes of each at most")
+    ] = 20,
+    as_json: AsJson = False,
+    db: Db = "",
+) -> None:
+    """List the managers and clients on the store, and what each runs."""
+
+    async def others(client: ProcessManager) -> list[ManagerInfo]:
+        return [one for one in await client.fleet(limit) if one.name != client.name]
+
+    members = on_store(db, others)
     if as_json:
         write_result(pretty_json(members))
     elif members:
-        stdout().print(listing.managers(members, this_process("", "client"), SystemClock().wall()))
+        out = stdout()
+        out.print(listing.managers(members, now()))
+        if any(member.processes for member in members):
+            out.print()
+            out.print(listing.in_hand(members, whole_pids=not out.is_terminal))
     else:
         note("no managers on this store")
 

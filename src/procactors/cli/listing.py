@@ -10,14 +10,13 @@ from rich.text import Text
 from procactors.cli import status_style
 from procactors.cli.wording import clean, duration, short
 from procactors.model.status import ProcessStatus, StepStatus
-from procactors.stores import is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from procactors.model.info import ProcessInfo, QueueInfo
-    from procactors.stores import Identity, Member
+    from procactors.model.standing import ManagerInfo
 
 
 def processes(infos: Iterable[ProcessInfo], now: datetime, *, whole_pids: bool) -> Table:
@@ -56,27 +55,48 @@ def _step(info: ProcessInfo) -> Text:
     return text
 
 
-def managers(members: Iterable[Member], here: Identity, now: float) -> Table:
+def managers(members: Iterable[ManagerInfo], now: datetime) -> Table:
     """Return a table of the managers and clients of a store.
 
     Args:
-        members: Managers and clients.
-        here: This OS process, which can tell whether others on its host are alive.
-        now: Seconds since 1970, by the store's clock.
+        members: As `ProcessManager.fleet` gives them.
+        now: The moment that ages are counted to.
     """
     table = _table()
-    for title in ("NAME", "KIND", "HOST", "OS PID", "SINCE", "STATE"):
-        table.add_column(title, no_wrap=True, justify="right" if title in {"OS PID", "SINCE"} else "left")
+    numbers = {"OS PID", "SINCE", "RUNS"}
+    for title in ("NAME", "KIND", "HOST", "OS PID", "SINCE", "RUNS", "STATE"):
+        table.add_column(title, no_wrap=True, justify="right" if title in numbers else "left")
     for member in members:
-        who = member.identity
         table.add_row(
-            clean(who.name),
-            who.kind,
-            clean(who.host),
-            str(who.os_pid),
-            duration(now - member.registered_at),
-            Text("gone", "red") if is_gone(member, here, now) else Text("alive", "green"),
+            clean(member.name),
+            member.kind,
+            clean(member.host),
+            str(member.os_pid),
+            duration((now - member.registered_at).total_seconds()),
+            f"{member.running:,}",
+            Text("alive", "green") if member.is_alive else Text("gone", "red"),
         )
+    return table
+
+
+def in_hand(members: Iterable[ManagerInfo], *, whole_pids: bool) -> Table:
+    """Return a table of what each manager runs.
+
+    Args:
+        members: As `ProcessManager.fleet` gives them.
+        whole_pids: As for `processes`.
+    """
+    table = _table()
+    table.add_column("MANAGER", no_wrap=True)
+    table.add_column("PID", no_wrap=True, style="dim")
+    table.add_column("NAME", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("STATUS", no_wrap=True)
+    for member in members:
+        for one in member.processes:
+            pid = one.pid if whole_pids else short(one.pid)
+            table.add_row(clean(member.name), pid, Text(clean(one.name)), status_style.word(one.status))
+        if member.processes and (more := member.running - len(member.processes)):
+            table.add_row(clean(member.name), "", Text(f"and {more:,} more", "dim"), "")
     return table
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from procactors.stores._store import Identity, Member
+from procactors.model.standing import RunningProcess
+from procactors.model.status import ProcessStatus
+from procactors.stores._store import Identity, InHand, Member
 from procactors.stores._talk import One
 
 if TYPE_CHECKING:
@@ -43,6 +45,16 @@ def members() -> Talk[list[Member]]:
         Member(number, Identity(*identity), registered_at, lease_until)
         for number, *identity, registered_at, lease_until in (yield One("managers"))
     ]
+
+
+def running(limit: int) -> Talk[dict[int, InHand]]:
+    """Come to what each owner has in hand, by its number: how many, and the first `limit` of them."""
+    found: dict[int, InHand] = {}
+    for owner, count, pid, name, status in (yield One("running", (max(1, limit),))):
+        before = found[owner].processes if owner in found else ()
+        processes = (*before, RunningProcess(pid, name, ProcessStatus(status)))
+        found[owner] = InHand(count, processes[: max(0, limit)])
+    return found
 
 
 def this_process(name: str, kind: str) -> Identity:

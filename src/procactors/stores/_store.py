@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from procactors.model.standing import RunningProcess
 from procactors.model.status import ProcessStatus
 from procactors.stores._batch import Command, Insert, Operation, Outcome, Record
 
@@ -47,6 +48,13 @@ class Member(msgspec.Struct, frozen=True):
     identity: Identity
     registered_at: float
     lease_until: float
+
+
+class InHand(msgspec.Struct, frozen=True):
+    """What a manager runs: how many processes, and some of them."""
+
+    count: int
+    processes: tuple[RunningProcess, ...]
 
 
 class News(msgspec.Struct, frozen=True):
@@ -179,6 +187,10 @@ class Store(Protocol):
 
     async def count_owned(self, name: str | None) -> int:
         """Return how many processes of a name (None: of all) some manager runs."""
+        ...
+
+    async def running(self, limit: int) -> dict[int, InHand]:
+        """Return what each owner has in hand, by its number, and of each the `limit` oldest processes."""
         ...
 
     async def give_back_space(self) -> None:

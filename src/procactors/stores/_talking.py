@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from procactors.stores._batch import Insert, Operation, Outcome, Record
     from procactors.stores._lease import LeaseKeeper
     from procactors.stores._listing import Wanted
-    from procactors.stores._store import Identity, Member, News, Relative
+    from procactors.stores._store import Identity, InHand, Member, News, Relative
     from procactors.stores._talk import Talk
 
 T = TypeVar("T")
@@ -142,6 +142,10 @@ class TalkingStore(ABC):
     async def count_owned(self, name: str | None) -> int:
         """Return how many processes of a name some manager runs."""
         return await self._read(_pausing.count_owned(name))
+
+    async def running(self, limit: int) -> dict[int, InHand]:
+        """Return what each owner has in hand."""
+        return await self._read(_membership.running(limit))
 
     async def give_back_space(self) -> None:  # noqa: B027 - only a file has something to do
         """Do nothing: the database sees to it itself."""

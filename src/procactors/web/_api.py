@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from procactors.manager import ProcessManager
     from procactors.model.definition import Process
     from procactors.web._access import Access, Action
-    from procactors.web._members import ManagerOnStore
     from procactors.web._redaction import Redaction
 
 
@@ -69,7 +68,7 @@ class Api:
     async def managers(self, request: Request) -> Response:
         """Return the managers and clients on the store."""
         await self.access.require(request, "read")
-        return _json(await self.members())
+        return _json(await members_of(self.manager, self.access, request))
 
     async def openapi(self, request: Request) -> Response:
         """Return the description of this API."""
@@ -114,10 +113,6 @@ class Api:
         return await self._described(found, 201, _place(request, found))
 
     # What they share.
-
-    async def members(self) -> list[ManagerOnStore]:
-        """Return all who are registered on the store, but for clients that are gone. Cancellation: safe."""
-        return await members_of(self.manager)
 
     async def sent(self, request: Request, kind: type[T]) -> T:
         """Return what a request says in JSON. Cancellation: safe."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procactors.model.info import ProcessInfo, QueueInfo
+from procactors.model.standing import ManagerInfo
 from procactors.model.status import ProcessStatus
 from procactors.web import _body
-from procactors.web._members import ManagerOnStore
 from procactors.web._problems import MEDIA_TYPE, Problem
 from procactors.web._verbs import VERBS
 
@@ -35,7 +35,7 @@ _PID_ALONE = {  # for who may start but not read
     "additionalProperties": False,
 }
 _QUEUES = {"type": "array", "items": {"$ref": _REFERENCE.format(name="QueueInfo")}}
-_MANAGERS = {"type": "array", "items": {"$ref": _REFERENCE.format(name="ManagerOnStore")}}
+_MANAGERS = {"type": "array", "items": {"$ref": _REFERENCE.format(name="ManagerInfo")}}
 _LOCATION = {"Location": {"description": "The new process", "schema": {"type": "string"}}}
 _FILTERS = [
     {
@@ -82,7 +82,7 @@ _LAST_EVENT = {
 def document(root: str) -> dict[str, Any]:
     """Return the description of the API that is mounted at `root`."""
     bodies = {verb.body for verb in VERBS.values()} | {_body.Start, _body.Queue}
-    said = [ProcessInfo, QueueInfo, ManagerOnStore, Problem]
+    said = [ProcessInfo, QueueInfo, ManagerInfo, Problem]
     kinds = [*said, *sorted(bodies, key=lambda kind: kind.__name__)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     schemas = _widely_read(schemas)

@@ -16,6 +16,7 @@ from procactors.web._forgery import remember, token_for
 from procactors.web._forms import fields_of
 from procactors.web._json import coloured
 from procactors.web._listing import page_of, query_in
+from procactors.web._members import members_of
 from procactors.web._problems import headers_of, problem_of
 from procactors.web._timeline import history_of, span_s, timeline
 from procactors.web._verbs import VERBS
@@ -129,7 +130,7 @@ class Pages:
             request,
             "managers.html",
             now=self._manager.now(),
-            members=await self._api.members(),
+            members=await members_of(self._manager, access, request),
             queues=await self._manager.queues(),
             may_pause=await access.may(request, "pause"),
             token=token,

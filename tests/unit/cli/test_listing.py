@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from procactors import ProcessInfo, ProcessStatus, StepStatus
+from procactors import ManagerInfo, ProcessInfo, ProcessStatus, RunningProcess, StepStatus
 from procactors.cli import listing
 from procactors.model.info import Progress
-from procactors.stores import Identity, Member
 from tests.unit.cli.samples import NOW, drawn
 
 
@@ -51,14 +50,26 @@ def test_pids_may_be_whole():
     assert "0123456789abcdef" * 2 in table(info(), whole_pids=True)[1]
 
 
+def a_manager(name, **more):
+    since = NOW - timedelta(seconds=60)
+    facts = {"kind": "manager", "host": "host", "os_pid": 7, "registered_at": since, "is_alive": True}
+    return ManagerInfo(name=name, **facts | more)
+
+
 def test_managers_have_a_line_each():
-    members = [
-        Member(1, Identity("web", "manager", "host", os_pid=7), NOW.timestamp() - 60, NOW.timestamp() + 5),
-        Member(2, Identity("old", "manager", "host", os_pid=8), NOW.timestamp() - 60, NOW.timestamp() - 5),
-    ]
-    lines = drawn(listing.managers(members, Identity("", "client"), NOW.timestamp())).splitlines()
-    assert lines[1].split() == ["web", "manager", "host", "7", "1", "min", "0", "s", "alive"]
-    assert lines[2].split()[-1] == "gone"
+    members = [a_manager("web", running=3), a_manager("old", is_alive=False)]
+    lines = drawn(listing.managers(members, NOW)).splitlines()
+    assert lines[1].split() == ["web", "manager", "host", "7", "1", "min", "0", "s", "3", "alive"]
+    assert lines[2].split()[-2:] == ["0", "gone"]
+
+
+def test_what_managers_run_has_a_line_for_each_process_as_far_as_was_asked():
+    processes = tuple(RunningProcess(f"{n}" * 32, "import", ProcessStatus.RUNNING) for n in range(2))
+    members = [a_manager("idle"), a_manager("web", running=70, processes=processes)]
+    lines = [line.split() for line in drawn(listing.in_hand(members, whole_pids=False)).splitlines()]
+    assert lines[1] == ["web", "0" * 16, "import", "running"]
+    assert lines[3] == ["web", "and", "68", "more"]
+    assert drawn(listing.in_hand(members, whole_pids=True)).splitlines()[2].split()[1] == "1" * 32
 
 
 def test_counts_leave_out_what_there_is_none_of():

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from procactors.model.standing import RunningProcess
+from procactors.model.status import ProcessStatus
+from procactors.stores import InHand
 from procactors.stores import _batch as b
 from procactors.stores._membership import this_process
-from procactors.testing.store_contract._bench import LEASE_S, PATIENCE_S, leave_it
+from procactors.testing.store_contract._bench import LEASE_S, PATIENCE_S, leave_it, take
 
 if TYPE_CHECKING:
     from procactors.stores import Member
@@ -49,6 +52,24 @@ class MemberTests:
 
         await bench.until(is_back)
         assert (await self._me(bench)).identity == bench.members[0].identity
+
+    async def test_what_each_owner_has_in_hand_is_counted_and_named(self, bench: Bench) -> None:
+        """The oldest first; what nobody owns is nowhere."""
+        other = await (await bench.another()).register(this_process("other", "manager"), LEASE_S)
+        assert await bench.store.running(9) == {}
+        mine = await bench.done(*[bench.running() for _ in range(3)])
+        await bench.one(bench.queued())
+        taken = await bench.one(bench.queued())
+        await bench.one(b.Change(taken.pid, take, take_as=other.id))
+        await bench.one(bench.end(mine[1]))
+        pids = [mine[0].pid, mine[2].pid]
+        running = ProcessStatus.RUNNING
+        assert await bench.store.running(1) == {
+            bench.me: InHand(2, (RunningProcess(pids[0], mine[0].name, running),)),
+            other.id: InHand(1, (RunningProcess(taken.pid, taken.name, running),)),
+        }
+        assert [one.pid for one in (await bench.store.running(9))[bench.me].processes] == pids
+        assert (await bench.store.running(0))[bench.me] == InHand(2, ())
 
     async def _me(self, bench: Bench) -> Member:
         [me] = await bench.store.members()

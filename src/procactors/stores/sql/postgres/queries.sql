@@ -184,6 +184,13 @@ SELECT owner, name, count(*) FROM procactors_processes WHERE owner IS NOT NULL G
 -- name: count_owned
 SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND ($1::TEXT IS NULL OR name = $1::TEXT);
 
+-- name: running
+SELECT owner, in_hand, pid, name, status FROM (
+    SELECT id, owner, pid, name, status, count(*) OVER (PARTITION BY owner) AS in_hand,
+        row_number() OVER (PARTITION BY owner ORDER BY id) AS number
+    FROM procactors_processes WHERE owner IS NOT NULL
+) AS owned WHERE number <= $1::BIGINT ORDER BY owner, id;
+
 -- name: pauses
 SELECT name, paused_at FROM procactors_queues WHERE paused_at IS NOT NULL;
 

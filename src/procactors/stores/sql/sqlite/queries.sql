@@ -167,6 +167,14 @@ SELECT owner, name, count(*) FROM procactors_processes WHERE owner IS NOT NULL G
 -- How many processes of a name (NULL: of all) some manager runs.
 SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND (?1 IS NULL OR name = ?1);
 
+-- name: running
+-- What each owner has in hand: how many in all, and the oldest few.
+SELECT owner, in_hand, pid, name, status FROM (
+    SELECT id, owner, pid, name, status, count(*) OVER (PARTITION BY owner) AS in_hand,
+        row_number() OVER (PARTITION BY owner ORDER BY id) AS number
+    FROM procactors_processes WHERE owner IS NOT NULL
+) AS owned WHERE number <= ?1 ORDER BY owner, id;
+
 -- name: pauses
 SELECT name, paused_at FROM procactors_queues WHERE paused_at IS NOT NULL;
 
