@@ -83,6 +83,7 @@ class ProcessManager(GoingBack, HoldingBack, Overview):
             ValueError: max_running is below 1.
             InvalidDefinitionError: A plugin is not valid.
         """
+        super().__init__()
         if max_running < 1:
             raise ValueError(f"max_running must be 1 or more, not {max_running!r}")
         clock = clock or SystemClock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from procactors._clock import to_datetime
 from procactors.model.standing import Health, ManagerInfo
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from procactors.actors import TreeRow
+    from procactors.deferred import DeferredScheduler
     from procactors.engine.room import Room
     from procactors.engine.tree import Tree
+    from procactors.model.event import DeferredUpdateFailed
     from procactors.model.status import ProcessStatus
     from procactors.stores import Member
 
@@ -24,6 +27,10 @@ class Overview:
 
     _life: Tree | None = None
     """Its latest life."""
+
+    def __init__(self) -> None:
+        """Begin with no schedulers to show."""
+        self._shown: WeakSet[DeferredScheduler] = WeakSet()
 
     def _open_room(self) -> Room:
         raise NotImplementedError
@@ -83,6 +90,33 @@ class Overview:
             for member in members
             for found in [in_hand.get(member.id, InHand(0, ()))]
         ]
+
+    async def deferred_failures(self, limit: int = 100) -> Sequence[DeferredUpdateFailed]:
+        """Return the newest events that tell of a failure of what a step had deferred, the newest first.
+
+        Args:
+            limit: How many at most.
+
+        Cancellation: safe.
+        """
+        return await self._open_room().store.deferred_failures(limit)
+
+    def schedulers(self) -> Sequence[DeferredScheduler]:
+        """Return the schedulers of deferred updates that are open: its own for what steps defer, and others.
+
+        A client has none of its own.
+        """
+        room = self._open_room()
+        own = [room.deferred] if room.runs else []
+        return [*own, *sorted((one for one in self._shown if one.is_open), key=lambda one: one.name)]
+
+    def show_scheduler(self, scheduler: DeferredScheduler) -> None:
+        """Have a scheduler among `schedulers` as long as it is open, as the middleware has its own.
+
+        Args:
+            scheduler: One that may be open or not yet.
+        """
+        self._shown.add(scheduler)
 
     def now(self) -> datetime:
         """Return the store's time, by which everything in it is judged; aware, in UTC."""

@@ -34,6 +34,7 @@ from procactors.deferred._updates import CallableUpdate
 from procactors.errors import NoDeferredScopeError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
@@ -340,6 +341,15 @@ class DeferredUpdates:
         return report
 
     # For those who schedule it.
+
+    def take_failures(self) -> Counter[str] | None:
+        """Return how many have failed since the last call, by their origins; None: none."""
+        failures, self._shared.failures = self._shared.failures, None
+        return failures
+
+    def origins(self) -> list[str]:
+        """Return where each update that waits here was deferred, as logs say it."""
+        return [str(entry.origin) for entry in (*self._root.pending(Stage.ALL), *self._shared.parked)]
 
     def on_ready(self, wake: Wake | None) -> None:
         """Call `wake(self)` whenever there may be something to run; None: not any more."""

@@ -6,6 +6,8 @@ system. It hands scopes to its actor and, at the end, drains them up to a deadli
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,7 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
         scopes: Scopes that are held: running, waiting, or behind an open transaction.
         report: What came of all updates so far.
         lost: Updates that were cut off and that nobody took.
+        failures: Where the updates that failed had been deferred, and how many of each place.
     """
 
     running: int
@@ -46,6 +49,7 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     scopes: int
     report: Report
     lost: int
+    failures: Mapping[str, int] = {}
 
 
 class DeferredScheduler:
@@ -194,7 +198,26 @@ class DeferredScheduler:
     def statistics(self) -> SchedulerStatistics:
         """Return how it stands."""
         held = self._held
-        return SchedulerStatistics(held.running, held.waiting, len(held.scopes), held.report, held.lost)
+        return SchedulerStatistics(
+            held.running, held.waiting, len(held.scopes), held.report, held.lost, dict(held.failures)
+        )
+
+    def pending(self) -> Mapping[str, int]:
+        """Return where the updates that wait were deferred, and how many of each place.
+
+        Finding the places takes time: it is for people who look, not for every second.
+        """
+        return Counter(origin for updates in list(self._held.scopes) for origin in updates.origins())
+
+    @property
+    def name(self) -> str:
+        """The name of its actor."""
+        return self._name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes scopes now."""
+        return self._actor is not None and self._actor.is_alive
 
     def __repr__(self) -> str:
         """Show how much runs and waits."""

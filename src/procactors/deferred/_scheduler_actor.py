@@ -8,6 +8,7 @@ limit, each by itself. What an update is, and in which order those of one scope 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from procactors.actors import (
@@ -85,7 +86,7 @@ class DrainIsOver(Message, frozen=True):
 class Held:
     """The scopes that a scheduler holds, and what came of them; outlives a restart of the actor."""
 
-    __slots__ = ("lost", "report", "rescue", "running", "scopes", "waiting")
+    __slots__ = ("failures", "lost", "report", "rescue", "running", "scopes", "waiting")
 
     def __init__(self, rescue: Callable[[Any], Any] | None) -> None:
         """Begin with none; `rescue` is offered what is cut off."""
@@ -93,6 +94,7 @@ class Held:
         self.scopes: dict[DeferredUpdates, bool] = {}
         """True: handed in, to be held until nothing of it is left; False: only while a run is asked for."""
         self.report = Report()
+        self.failures: Counter[str] = Counter()
         self.running = 0
         self.waiting = 0
         self.lost = 0
@@ -208,6 +210,7 @@ class SchedulerActor(Actor[Message]):
                 self.ref.tell(message)  # what caused the error is gone, what is left has its turn yet
         finally:
             self._held.report += updates.take_report() if report is None else report
+            self._held.failures.update(updates.take_failures() or ())
             if slot is not None:
                 slot.send(report) if report is not None else slot.fail(_stopped())
 

@@ -5,6 +5,7 @@ It refers to no level and no queue, so that a scope that nobody uses any more is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class Shared(msgspec.Struct, eq=False):
         parked: Updates whose turn came while the transaction they are tied to was open.
         interrupted: Updates whose run was cancelled.
         on_failure: Hears of each update that failed, with its origin.
+        failures: How many have failed since it was last asked for, by their origins; None: none.
     """
 
     round: TransactionRound
@@ -42,15 +44,19 @@ class Shared(msgspec.Struct, eq=False):
     parked: dict[Entry, None] = msgspec.field(default_factory=dict)
     interrupted: list[Entry] = msgspec.field(default_factory=list)
     on_failure: Callable[[Any, str, Exception], None] | None = None
+    failures: Counter[str] | None = None
 
     def is_presentable(self, error: Exception) -> bool:
         """Tell whether `error` is one that a client may be shown."""
         return self._presentable is not None and self._presentable(error)
 
     def report_failure(self, entry: Entry, error: Exception) -> None:
-        """Tell whoever wants to hear of it that an update failed."""
+        """Count that an update failed, and tell whoever wants to hear of it."""
+        origin = str(entry.origin)
+        self.failures = self.failures or Counter()
+        self.failures[origin] += 1
         if self.on_failure is not None:
-            self.on_failure(entry.update, str(entry.origin), error)
+            self.on_failure(entry.update, origin, error)
 
     @property
     def can_enqueue(self) -> bool:

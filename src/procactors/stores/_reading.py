@@ -8,7 +8,7 @@ import msgspec
 
 from procactors._clock import SLACK_S
 from procactors.model.definition import plan_in
-from procactors.model.event import StepProgressed, decode_body, raw_payload
+from procactors.model.event import DeferredUpdateFailed, StepProgressed, decode_body, raw_payload
 from procactors.model.state import ProcessState
 from procactors.model.status import ProcessStatus
 from procactors.stores import _admitting
@@ -103,6 +103,13 @@ def progress() -> Talk[list[StepProgressed]]:
     rows = yield One("progress")
     events = _known(decode_body(body, pid, seq, 0) for pid, seq, body in rows)
     return [event for event in events if isinstance(event, StepProgressed)]
+
+
+def deferred_failures(limit: int) -> Talk[list[DeferredUpdateFailed]]:
+    """Come to the newest failures of what steps have deferred, the newest first."""
+    rows = yield One("deferred_failures", (limit,))
+    events = _known(decode_body(body, pid, seq, position) for position, seq, body, pid in rows)
+    return [event for event in events if isinstance(event, DeferredUpdateFailed)]
 
 
 def positions() -> Talk[tuple[int, int]]:

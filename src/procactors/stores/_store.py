@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from procactors._clock import Instant
-    from procactors.model.event import ProcessEvent, StepProgressed
+    from procactors.model.event import DeferredUpdateFailed, ProcessEvent, StepProgressed
     from procactors.model.info import QueueInfo
     from procactors.stores._listing import Wanted
 
@@ -143,6 +143,10 @@ class Store(Protocol):
 
     async def progress(self) -> list[StepProgressed]:
         """Return the newest progress of all running processes."""
+        ...
+
+    async def deferred_failures(self, limit: int) -> list[DeferredUpdateFailed]:
+        """Return the newest failures of what steps have deferred, the newest first."""
         ...
 
     async def positions(self) -> tuple[int, int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from procactors._clock import Clock, Instant
-    from procactors.model.event import ProcessEvent, StepProgressed
+    from procactors.model.event import DeferredUpdateFailed, ProcessEvent, StepProgressed
     from procactors.model.info import QueueInfo
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
@@ -98,6 +98,10 @@ class TalkingStore(ABC):
     async def progress(self) -> list[StepProgressed]:
         """Return the newest progress of all running processes."""
         return await self._read(_reading.progress())
+
+    async def deferred_failures(self, limit: int) -> list[DeferredUpdateFailed]:
+        """Return the newest failures of what steps have deferred."""
+        return await self._read(_reading.deferred_failures(limit))
 
     async def positions(self) -> tuple[int, int]:
         """Return the newest position, and the largest that retention has deleted."""

@@ -96,7 +96,10 @@ class DeferredMiddleware:
             websocket.hand_on()
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with DeferredScheduler(drain_s=self._drain_s, rescue=self._rescue) as scheduler:
+        scheduler = DeferredScheduler(drain_s=self._drain_s, rescue=self._rescue, name="responses")
+        if hasattr(self._deferral.manager, "show_scheduler"):
+            self._deferral.manager.show_scheduler(scheduler)
+        async with scheduler:
             self._deferral.scheduler = scheduler
             try:
                 await Lifespan(scheduler, receive, send).serve(self._app, scope)

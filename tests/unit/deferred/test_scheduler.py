@@ -352,3 +352,27 @@ async def test_opportunistic_run_that_ends_by_an_error_is_logged_and_not_repeate
         scheduler.submit(updates)
         await anyio.wait_all_tasks_blocked()
     assert caplog.text.count("ended by an error") == 1
+
+
+async def test_what_waits_and_what_failed_is_known_by_where_it_was_deferred():
+    blocker = anyio.Event()
+
+    class Named(Note):
+        origin = "the shop"
+
+    async with DeferredScheduler(max_running=1) as scheduler:
+        assert scheduler.is_open
+        scheduler.submit(queue_of(blocker.wait))
+        await wait_all_tasks_blocked()
+        waiting = queue_of(failing(ValueError("x")), failing(ValueError("y")))
+        waiting.add(Named([], "a"))
+        scheduler.submit(waiting)
+        found = scheduler.pending()
+        assert (found["the shop"], sum(found.values())) == (1, 3)
+        assert any(f"{__file__}:" in origin and origin.endswith("in queue_of") for origin in found)
+        blocker.set()
+        await scheduler.drain()
+        assert scheduler.pending() == {}
+        ((origin, count),) = scheduler.statistics().failures.items()
+        assert (origin.endswith("in queue_of"), count) == (True, 2)
+    assert not scheduler.is_open

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procactors.model.event import ProcessInterrupted, StepFinished
+import msgspec
+
+from procactors.errors import ErrorInfo
+from procactors.model.event import DeferredUpdateFailed, ProcessInterrupted, StepFinished
 from procactors.model.status import ProcessStatus
 from procactors.stores import Wanted
 from procactors.stores import _batch as b
@@ -145,6 +148,24 @@ class ReadingTests:
         page, after = await bench.events_after(start, 2)
         assert (page, after) == (events[:2], events[1].position)
         assert await bench.events_after(last, 9) == ([], last)
+
+    async def test_failures_of_what_was_deferred_are_found(self, bench: Bench) -> None:
+        """The newest first, of all processes that there are."""
+        assert await bench.store.deferred_failures(9) == []
+        error = ErrorInfo(type="E", message="DeferredUpdateFailed")
+        one, two = await bench.done(bench.running(), bench.running())
+        for written, origin in ((one, "a"), (two, "b"), (two, "c")):
+            record = await bench.record(written.pid)
+            failed = DeferredUpdateFailed(at=bench.at(), step="one", origin=origin, error=error)
+            await bench.one(bench.append(msgspec.structs.replace(written, state=record.state), failed))
+        found = await bench.store.deferred_failures(9)
+        assert [(event.pid, event.origin) for event in found] == [
+            (two.pid, "c"),
+            (two.pid, "b"),
+            (one.pid, "a"),
+        ]
+        assert await bench.store.deferred_failures(1) == found[:1]
+        assert found[0] in await bench.history(two.pid)
 
     async def test_what_comes_next_is_known(self, bench: Bench) -> None:
         """When something is due, when the oldest ended."""

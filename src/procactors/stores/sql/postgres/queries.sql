@@ -359,6 +359,10 @@ JOIN procactors_processes p ON p.id = e.process
 LEFT JOIN procactors_events x ON x.process = e.process AND x.seq = e.payload_seq
 WHERE e.position > $1::BIGINT ORDER BY e.position LIMIT $2::BIGINT;
 
+-- name: deferred_failures
+SELECT e.position, e.seq, e.body, p.pid FROM procactors_events e JOIN procactors_processes p ON p.id = e.process
+WHERE starts_with(e.body, '{"type":"DeferredUpdateFailed"') ORDER BY e.position DESC LIMIT $1::BIGINT;
+
 -- name: progress
 SELECT p.pid, (p.state::json ->> 'seq')::INTEGER, p.progress FROM procactors_processes p
 WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL;

@@ -78,6 +78,8 @@ CREATE TABLE procactors_events (
     body        TEXT NOT NULL
 );
 CREATE UNIQUE INDEX procactors_events_seq ON procactors_events (process, seq);
+CREATE INDEX procactors_events_deferred ON procactors_events (position)
+    WHERE body >= '{"type":"DeferredUpdateFailed"' AND body < '{"type":"DeferredUpdateFailed#';
 
 CREATE TABLE procactors_commands (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -347,6 +347,12 @@ JOIN procactors_processes p ON p.id = e.process
 LEFT JOIN procactors_events x ON x.process = e.process AND x.seq = e.payload_seq
 WHERE e.position > ? ORDER BY e.position LIMIT ?;
 
+-- name: deferred_failures
+-- The newest events of that kind; there is an index of them alone.
+SELECT e.position, e.seq, e.body, p.pid FROM procactors_events e JOIN procactors_processes p ON p.id = e.process
+WHERE e.body >= '{"type":"DeferredUpdateFailed"' AND e.body < '{"type":"DeferredUpdateFailed#'
+ORDER BY e.position DESC LIMIT ?;
+
 -- name: progress
 -- What running processes said of their progress.
 SELECT p.pid, json_extract(p.state, '$.seq'), p.progress FROM procactors_processes p
