@@ -53,13 +53,6 @@ class Overview:
         """Return all managers and clients that are registered on the store. Cancellation: safe."""
         return await self._open_room().store.members()
 
-    async def owned(self) -> dict[int, dict[str, int]]:
-        """Return how many processes of each name each manager runs, by the `id` that `managers` gives it.
-
-        Cancellation: safe.
-        """
-        return await self._open_room().store.owned()
-
     async def names(self) -> list[str]:
         """Return the names of the definitions that have processes, sorted. Cancellation: safe."""
         return await self._open_room().store.names()

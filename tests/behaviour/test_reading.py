@@ -267,15 +267,11 @@ async def test_a_search_that_makes_no_sense_is_refused(m, wanted):
         await m.list(**wanted)
 
 
-async def test_who_runs_what_and_what_waits_is_known(m, probe):
-    assert await m.owned() == {}
-    started = [await m.start(Process(f"slow {n}", [gated])) for n in (1, 2)]
-    await probe.reached["gated"].wait()
-    (me,) = await m.managers()
-    await until(m, started[1].pid, "StepStarted")
-    assert await m.owned() == {me.id: {"slow 1": 1, "slow 2": 1}}
-    assert await m.names() == ["slow 1", "slow 2"]
+async def test_names_and_since_when_the_oldest_waits_are_known(m):
+    assert await m.names() == []
+    await (await m.start(Process("runs", [echo]))).result()
     await m.pause("waits")
     await m.start(Process("waits", [echo]))
-    total, *_, waits = await m.queues()
+    assert await m.names() == ["runs", "waits"]
+    total, waits = await m.queues()
     assert waits.oldest_due_at == total.oldest_due_at is not None

@@ -29,7 +29,7 @@ def paths(site):
         "processes": "/",
         "no processes": "/?status=blocked",
         **{what: f"/processes/{pid}" for what, pid in pids.items()},
-        "managers": "/managers",
+        **{what: f"/{what}" for what in ("managers", "actors", "deferred", "start")},
         "what is not there": f"/processes/{UNKNOWN_PID}",
     }
 
@@ -104,5 +104,9 @@ def test_everything_can_be_read_and_done_without_scripts(site, paths, visit):
     site.reach(paths["a running process"].rpartition("/")[2], "cancelled")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
-    page.goto("/managers")
+    page.goto("/actors")
     expect(page.get_by_text("persistence").first).to_be_visible()
+    page.get_by_role("link", name="Start").click()
+    page.get_by_label("Definition").select_option("news")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("news")

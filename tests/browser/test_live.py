@@ -199,11 +199,11 @@ def test_a_reload_keeps_the_filter(site, page):
         page.reload()
     page.get_by_role("link", name="Show all").click()
     expect(row_of(page, news)).to_be_visible()
-    page.get_by_label("Name").fill("news")
+    page.get_by_label("Search").fill("news")
     page.keyboard.press("Enter")
     expect(page.locator("#processes tbody tr")).to_have_count(1)
     page.reload()
-    expect(page.get_by_label("Name")).to_have_value("news")
+    expect(page.get_by_label("Search")).to_have_value("news")
     expect(page.locator("#processes tbody tr")).to_have_count(1)
 
 

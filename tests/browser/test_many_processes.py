@@ -56,6 +56,9 @@ def test_the_list_answers_at_once_whatever_is_asked_for(site, page):
         "?name=article",
         "?status=failed",
         "?name=nothing&status=failed",
+        "?status=failed,timed_out,interrupted",
+        "?search=artic",
+        "?search=nothing",
     ):
         page.goto(f"/{query}")
         site.costs.clear()

@@ -202,7 +202,18 @@ def test_nothing_that_is_sent_breaks_it(place):
 
 
 FORM_FIELDS = st.sampled_from(
-    ["data", "step", "reason", "field.approved", "field.note", "field.amount", "field.x", "name", "token"]
+    [
+        "data",
+        "step",
+        "reason",
+        "field.approved",
+        "field.note",
+        "field.amount",
+        "field.x",
+        "name",
+        "key",
+        "token",
+    ]
 )
 FORM_VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
     ["true", "1e999", "9" * 5000, "[" * 5000, '{"approved": true}', "ask", "break_down", "quick"]
@@ -214,7 +225,7 @@ def test_no_form_breaks_it():
         page = here.ask(method="GET", url=f"/processes/{here.pids[0]}")
         token = here.client.cookies["procactors_form"]
         assert f'value="{token}"' in page.text
-        verbs = [path for path, methods in here.document["paths"].items() if "post" in methods]
+        verbs = [path for path, methods in here.document["paths"].items() if "post" in methods] + ["/start"]
 
         @settings(fixed_seed, max_examples=100)
         @given(st.sampled_from(verbs), st.sampled_from(here.pids), st.dictionaries(FORM_FIELDS, FORM_VALUES))

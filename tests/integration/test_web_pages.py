@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from procactors import Interrupt, Process, Step
 from procactors.web import allow_all
+from tests.integration.web_reading import Forms, forms_on, is_own_page, send
 from tests.integration.web_shop import (
     ASKING,
     BROKEN,
-    HOST,
     LASTING,
     OPEN,
     PARENT,
@@ -23,57 +22,6 @@ from tests.integration.web_shop import (
 )
 
 ATTACK = "<script>alert(1)</script>"
-
-
-class Forms(HTMLParser):
-    """Finds the forms of a page, each with what a browser would send of it untouched."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found = {}
-        self._fields = None
-        self._select = None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        if tag == "form" and given.get("method") == "post":
-            self._fields = self.found[given["action"].rpartition("/")[2]] = {}
-        elif self._fields is None:
-            return
-        elif tag in {"input", "textarea"}:
-            self._fields[given["name"]] = given.get("value", "")
-        elif tag == "select":
-            self._select = given["name"]
-            self._fields[self._select] = None
-        elif tag == "option" and (self._fields[self._select] is None or "selected" in given):
-            self._fields[self._select] = given["value"]
-
-    def handle_endtag(self, tag):
-        if tag == "form":
-            self._fields = None
-
-
-async def forms_on(client, pid):
-    response = await client.get(f"/processes/{pid}")
-    assert response.status_code == 200
-    return Forms(response.text).found
-
-
-async def send(client, pid, action, fields, **headers):
-    return await client.post(
-        f"/api/processes/{pid}/{action}", data=fields, headers={"origin": HOST, **headers}
-    )
-
-
-def is_own_page(response):
-    """Nothing from another host, no script or style within."""
-    text = response.text
-    assert response.headers["content-type"].startswith("text/html")
-    assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
-    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
-    assert not re.search(r"\s(?:style|on\w+)=", text)
-    return True
 
 
 # What they show.
@@ -140,12 +88,46 @@ async def test_parents_and_children_lead_to_each_other():
         assert f"/processes/{parent.pid}" in (await client.get(f"/processes/{child.pid}")).text
 
 
-async def test_managers_and_actors_are_shown():
+async def test_managers_are_shown_with_what_they_run_and_what_waits():
     async with shop(allow_all) as (manager, client):
+        lasting = await manager.start(LASTING)
+        await until(manager, lasting.pid, "running")
+        await manager.pause("quick")
+        await manager.start(QUICK)
         page = await client.get("/managers")
-    assert is_own_page(page)
-    assert manager.name in page.text
-    assert "persistence" in page.text
+        assert is_own_page(page)
+        assert manager.name in page.text
+        assert re.search(rf'1: <a href="/processes/{lasting.pid}"[^>]*>lasting</a>', page.text)
+        assert page.text.count("data-since=") == 2
+        assert page.text.count("none waits") == 1
+        total, other, quick = (await client.get("/api/queues")).json()
+        assert other["oldest_due_at"] is None
+        assert total["oldest_due_at"] == quick["oldest_due_at"] is not None
+
+
+async def test_the_list_is_searched_and_keeps_what_it_is_narrowed_to():
+    async with shop(allow_all) as (manager, client):
+        for process, how in ((QUICK, {"tags": ["blue"]}), (BROKEN, {"key": "order b"}), (QUICK, {})):
+            await until(manager, (await manager.start(process, **how)).pid, "finished", "failed")
+
+        async def rows(query):
+            page = await client.get(query)
+            assert is_own_page(page)
+            return page, page.text.count('<th scope="row">')
+
+        page, count = await rows("/?search=QUI")
+        assert (count, 'value="QUI"' in page.text, "Show all" in page.text) == (2, True, True)
+        for query in ("search=blue", "search=order+b", "search=broken&status=failed"):
+            assert (await rows(f"/?{query}"))[1] == 1
+        page, count = await rows("/?status=failed,timed_out&name=broken")
+        assert count == 1
+        assert '<option value="failed,timed_out" selected>failed or timed out</option>' in page.text
+        assert '<option value="broken" selected>' in page.text
+        assert '<option value="quick">' in page.text
+        assert "No processes here" in (await rows("/?search=nothing"))[0].text
+        first = await client.get("/?search=quick&limit=1")
+        older = re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&")
+        assert (await rows(older))[1] == 1
 
 
 async def test_a_queue_is_paused_by_its_form():

@@ -85,14 +85,6 @@ def queues(now: float) -> Talk[list[QueueInfo]]:
     return infos
 
 
-def owned() -> Talk[dict[int, dict[str, int]]]:
-    """Come to how many processes of each name each manager runs, by the manager's number."""
-    found: dict[int, dict[str, int]] = defaultdict(dict)
-    for owner, name, count in (yield One("owned")):
-        found[owner][name] = count
-    return dict(found)
-
-
 def count_owned(name: str | None) -> Talk[int]:
     """Come to how many processes of a name (None: of all) some manager runs."""
     count: int = (yield One("count_owned", (name,)))[0][0]

@@ -185,10 +185,6 @@ class Store(Protocol):
         """Return how the queues stand, the first one being all of them together."""
         ...
 
-    async def owned(self) -> dict[int, dict[str, int]]:
-        """Return how many processes of each name each manager runs, by the `id` of its `Member`."""
-        ...
-
     async def count_owned(self, name: str | None) -> int:
         """Return how many processes of a name (None: of all) some manager runs."""
         ...

@@ -139,10 +139,6 @@ class TalkingStore(ABC):
         """Return how the queues stand."""
         return await self._read(_pausing.queues(self.now()))
 
-    async def owned(self) -> dict[int, dict[str, int]]:
-        """Return how many processes of each name each manager runs."""
-        return await self._read(_pausing.owned())
-
     async def count_owned(self, name: str | None) -> int:
         """Return how many processes of a name some manager runs."""
         return await self._read(_pausing.count_owned(name))

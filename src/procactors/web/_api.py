@@ -21,6 +21,7 @@ from procactors.web._verbs import VERBS
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from procactors.handle import ProcessHandle
     from procactors.manager import ProcessManager
     from procactors.model.definition import Process
     from procactors.web._access import Access, Action
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+TYPED = "procactors.typed"
+"""Where in the scope of a request stands what was filled into its form."""
 
 
 class Api:
@@ -80,14 +83,7 @@ class Api:
         """Start a process by the name of its definition."""
         refuse_foreign(request)
         await self.access.require(request, "start")
-        wanted = await self.sent(request, _body.Start)
-        process = self._startable.get(wanted.name)
-        if process is None:
-            known = ", ".join(self._startable) or "none"
-            raise InvalidDefinitionError(
-                f"no process {wanted.name!r} may be started here; there are: {known}"
-            )
-        handle = await self.manager.start(process, wanted.data, key=wanted.key)
+        handle = await self.begin(await self.sent(request, _body.Start))
         if not await self.access.may(request, "read", handle.pid):
             return _json({"pid": handle.pid}, 201)
         return await self._described(handle.pid, 201, _place(request, handle.pid))
@@ -114,6 +110,30 @@ class Api:
 
     # What they share.
 
+    async def begin(self, wanted: _body.Start) -> ProcessHandle:
+        """Start a process that may be started by its name.
+
+        Raises:
+            InvalidDefinitionError: None of this name may be.
+
+        Cancellation: safe; it was started, or it was not.
+        """
+        process = self._startable.get(wanted.name)
+        if process is None:
+            known = ", ".join(self._startable) or "none"
+            raise InvalidDefinitionError(
+                f"no process {wanted.name!r} may be started here; there are: {known}"
+            )
+        return await self.manager.start(process, wanted.data, key=wanted.key)
+
+    async def around(self, request: Request) -> dict[str, Any]:
+        """Return what every page has around it: the time, and where its reader may go. Cancellation: safe."""
+        return {
+            "now": self.manager.now(),
+            "sees_all": await self.access.may(request, "read"),
+            "may_start": bool(self._startable) and await self.access.may(request, "start"),
+        }
+
     async def sent(self, request: Request, kind: type[T]) -> T:
         """Return what a request says in JSON. Cancellation: safe."""
         if _body.content_type(request) != _body.JSON:
@@ -124,6 +144,7 @@ class Api:
         """Return what one of our own forms says. Cancellation: safe."""
         form = filled_in(await self._read(request))
         check_token(request, form.get("token", ""))
+        request.scope[TYPED] = form  # for a page that shows it again
         return form
 
     async def _filled_in(self, request: Request, pid: str, action: Action) -> Any:

@@ -31,6 +31,7 @@ class Field(msgspec.Struct, frozen=True):
         choices: What to choose from, each as JSON and as text.
         default: What is filled in before, as text.
         hint: What the schema says of it.
+        is_secret: Whether nobody is to see what is filled in.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Field(msgspec.Struct, frozen=True):
     choices: tuple[tuple[str, str], ...] = ()
     default: str = ""
     hint: str = ""
+    is_secret: bool = False
 
     @property
     def key(self) -> str:
@@ -108,7 +110,7 @@ def said_in(form: Mapping[str, str], schema: Mapping[str, Any] | None = None) ->
     """
     said: dict[str, Any] = {name: form[name] for name in ("reason", "step") if name in form}
     if form.get("data", "").strip():
-        said["data"] = _json("data", form["data"])
+        said["data"] = json_in("data", form["data"])
     if any(name.startswith(_PREFIX) for name in form):
         said["data"] = {
             field.name: _value(field, form[field.key])
@@ -130,10 +132,10 @@ def _value(field: Field, text: str) -> Any:
                 return float(text)
     except ValueError:
         raise InvalidDataError(f"{field.name} must be a number, not {text[:40]!r}") from None
-    return _json(field.name, text)
+    return json_in(field.name, text)
 
 
-def _json(name: str, text: str) -> Any:
+def json_in(name: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:

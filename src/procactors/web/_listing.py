@@ -44,6 +44,11 @@ class Query(msgspec.Struct, frozen=True):
     limit: int = _DEFAULT_LIMIT
     after: str | None = None
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it leaves any out."""
+        return bool(self.statuses or self.name or self.parent or self.search)
+
     def link(self, *, after: str | None) -> str:
         """Return the query string of another page of the same list."""
         pairs = [("status", str(status)) for status in self.statuses]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from procactors.actors import TreeRow
 from procactors.model.info import ProcessInfo, QueueInfo
 from procactors.model.standing import ManagerInfo
 from procactors.model.status import ProcessStatus
 from procactors.web import _body
+from procactors.web._deferred_state import DeferredState
 from procactors.web._problems import MEDIA_TYPE, Problem
 from procactors.web._verbs import VERBS
 
@@ -36,6 +38,8 @@ _PID_ALONE = {  # for who may start but not read
 }
 _QUEUES = {"type": "array", "items": {"$ref": _REFERENCE.format(name="QueueInfo")}}
 _MANAGERS = {"type": "array", "items": {"$ref": _REFERENCE.format(name="ManagerInfo")}}
+_ACTORS = {"type": "array", "items": {"$ref": _REFERENCE.format(name="TreeRow")}}
+_DEFERRED = {"$ref": _REFERENCE.format(name="DeferredState")}
 _LOCATION = {"Location": {"description": "The new process", "schema": {"type": "string"}}}
 _FILTERS = [
     {
@@ -82,7 +86,7 @@ _LAST_EVENT = {
 def document(root: str) -> dict[str, Any]:
     """Return the description of the API that is mounted at `root`."""
     bodies = {verb.body for verb in VERBS.values()} | {_body.Start, _body.Queue}
-    said = [ProcessInfo, QueueInfo, ManagerInfo, Problem]
+    said = [ProcessInfo, QueueInfo, ManagerInfo, TreeRow, DeferredState, Problem]
     kinds = [*said, *sorted(bodies, key=lambda kind: kind.__name__)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     schemas = _widely_read(schemas)
@@ -159,6 +163,14 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "listManagers", "The managers and clients on the store", {200: _MANAGERS}, (404,)
             )
+        },
+        "/api/actors": {
+            "get": _operation(
+                "listActors", "The actors of the manager that answers, as a tree", {200: _ACTORS}, (404,)
+            )
+        },
+        "/api/deferred": {
+            "get": _operation("getDeferred", "How deferred updates stand", {200: _DEFERRED}, (404,))
         },
     }
 

@@ -34,8 +34,9 @@ def process_app(
         authorize: `authorize(request, action, pid)`, plain or async, says whether the request may do that.
             Actions are "read", "start", "proceed", "cancel", "retry", "rewind", "skip", "fork", "pause". What
             may not be read is not listed, and answers 404. The pid is None for "start", "pause" and what
-            concerns all processes: the managers, the queues, the number of processes. An exception of the
-            framework's for HTTP errors becomes the response. `allow_all` opens it to all who can reach it.
+            concerns all processes: managers, queues, actors, deferred updates, the number of processes. An
+            exception of the framework's for HTTP errors becomes the response. `allow_all` opens it to all
+            who can reach it.
         processes: The definitions that may be started by name.
         redact: Names of fields whose values are never shown, at any depth of data, outputs, questions and
             arguments, whatever their case. Errors are shown as they are: keep secrets out of messages.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from procactors.web._forms import Field
 
 REDACTED = "[redacted]"
 _PAYLOADS = ("data", "output", "on_timeout")
@@ -38,6 +42,21 @@ class Redaction:
                 for key, item in value.items()
             }
         return [self.payload(item) for item in value] if isinstance(value, list | tuple) else value
+
+    def fields(self, fields: Iterable[Field]) -> list[Field]:
+        """Return the fields of a form, those of redacted names without what was filled in before."""
+        return [
+            msgspec.structs.replace(field, default="", is_secret=True) if self._hides(field) else field
+            for field in fields
+        ]
+
+    def _hides(self, field: Field) -> bool:
+        if field.name.casefold() in self._names:
+            return True
+        if field.kind != "json" or not field.default:
+            return False
+        default = msgspec.json.decode(field.default)
+        return bool(self.payload(default) != default)
 
     def _arguments(self, definition: Any) -> Any:
         """Return a definition with the arguments of its steps redacted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -12,13 +13,16 @@ from starlette.staticfiles import StaticFiles
 from procactors.errors import ProcactorsError
 from procactors.web import _body
 from procactors.web._access import Access
-from procactors.web._api import Api
+from procactors.web._api import TYPED, Api
 from procactors.web._events import Events
 from procactors.web._headers import SecurityHeaders
-from procactors.web._pages import Pages, problem_page
+from procactors.web._inside import Inside
+from procactors.web._look import problem_page
+from procactors.web._pages import Pages
 from procactors.web._problems import problem_response
 from procactors.web._queues import Queues
 from procactors.web._redaction import Redaction
+from procactors.web._start import StartPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,8 +41,9 @@ def routed(
 ) -> App:
     """Return the application; see `process_app`."""
     api = _api(manager, authorize, processes, redact)
-    handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), _failed)
-    routes: list[Route | Mount] = [*_api_routes(api), *_page_routes(Pages(api))]
+    failed = _Failed(Pages(api))
+    handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), failed.respond)
+    routes: list[Route | Mount] = [*_api_routes(api), *_page_routes(api)]
     return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers))
 
 
@@ -59,6 +64,7 @@ def _api(
 def _api_routes(api: Api) -> list[Route]:
     queues = Queues(api)
     events = Events(api.manager, api.access, api.redaction)
+    inside = Inside(api)
     return [
         Route("/api/events", events.of_all, methods=["GET"]),
         Route("/api/processes/{pid}/events", events.of_one, methods=["GET"]),
@@ -70,21 +76,39 @@ def _api_routes(api: Api) -> list[Route]:
         Route("/api/queues/pause", queues.pause, methods=["POST"]),
         Route("/api/queues/resume", queues.resume, methods=["POST"]),
         Route("/api/managers", api.managers, methods=["GET"]),
+        Route("/api/actors", inside.actors, methods=["GET"]),
+        Route("/api/deferred", inside.deferred, methods=["GET"]),
         Route("/openapi.json", api.openapi, methods=["GET"]),
     ]
 
 
-def _page_routes(pages: Pages) -> list[Route | Mount]:
+def _page_routes(api: Api) -> list[Route | Mount]:
+    pages, start, inside = Pages(api), StartPage(api), Inside(api)
     return [
         Route("/", pages.processes, methods=["GET"]),
         Route("/processes/{pid}", pages.process, methods=["GET"]),
+        Route("/start", start.show, methods=["GET"]),
+        Route("/start", start.send, methods=["POST"]),
         Route("/managers", pages.managers, methods=["GET"]),
+        Route("/actors", inside.actors_page, methods=["GET"]),
+        Route("/deferred", inside.deferred_page, methods=["GET"]),
         Mount("/static", StaticFiles(packages=[("procactors.web", "static")])),
     ]
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    """Tell people by a page, programs by problem details."""
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    is_for_programs = path.startswith("/api/") and _body.content_type(request) != _body.FORM
-    return problem_response(error) if is_for_programs else problem_page(request, error)
+class _Failed:
+    """Tells people by a page, programs by problem details."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def respond(self, request: Request, error: Exception) -> Response:
+        """Return the response that tells of an error; to a form about a process, its page again."""
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if path.startswith("/api/") and _body.content_type(request) != _body.FORM:
+            return problem_response(error)
+        pid, action = request.path_params.get("pid"), request.path_params.get("action")
+        if TYPED in request.scope and pid and action and isinstance(error, ProcactorsError):
+            with suppress(ProcactorsError, HTTPException):  # it may be gone by now
+                return await self._pages.process_again(request, pid, action, error)
+        return problem_page(request, error)

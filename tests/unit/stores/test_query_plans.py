@@ -20,7 +20,7 @@ INDEXES = {
     "place_of": {"autoindex"},
     "names": {"_name"},
     "oldest_due": {"_due", "_status"},
-    "owned": {"_owner"},
+    "running": {"_owner"},
     "deferred_failures": {"_events_deferred"},
     "count_alive": {"_name"},
     "count_by_status": {"_status"},

@@ -113,14 +113,6 @@ class QueueTests:
         await bench.one(b.Change(limited.pid, block))
         assert (await bench.store.queues())[3].oldest_due_at is None
 
-    async def test_it_is_known_who_runs_what(self, bench: Bench) -> None:
-        """How many of each name."""
-        assert await bench.store.owned() == {}
-        await bench.done(bench.running(), bench.running(), bench.queued(OTHER_PLAN))
-        assert await bench.store.owned() == {bench.me: {"sample": 2}}
-        await self.claim(bench)
-        assert await bench.store.owned() == {bench.me: {"sample": 2, "other": 1}}
-
     async def test_nothing_of_a_paused_name_is_let_through(self, bench: Bench) -> None:
         """Nor stored as running; until it is resumed."""
         await bench.one(b.Pause("sample"))

@@ -178,9 +178,6 @@ WHERE status <> ALL ('{finished,failed,timed_out,cancelled}') GROUP BY name, sta
 SELECT name, min(due_at) FROM procactors_processes
 WHERE due_at <= $1::DOUBLE PRECISION AND status <> 'blocked' GROUP BY name;
 
--- name: owned
-SELECT owner, name, count(*) FROM procactors_processes WHERE owner IS NOT NULL GROUP BY owner, name;
-
 -- name: count_owned
 SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND ($1::TEXT IS NULL OR name = $1::TEXT);
 

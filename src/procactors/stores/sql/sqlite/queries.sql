@@ -159,10 +159,6 @@ WHERE status NOT IN ('finished', 'failed', 'timed_out', 'cancelled') GROUP BY na
 SELECT name, min(due_at) FROM procactors_processes
 WHERE due_at <= ? AND id NOT IN (SELECT id FROM procactors_processes WHERE status = 'blocked') GROUP BY +name;
 
--- name: owned
--- How many processes of each name each manager runs.
-SELECT owner, name, count(*) FROM procactors_processes WHERE owner IS NOT NULL GROUP BY owner, name;
-
 -- name: count_owned
 -- How many processes of a name (NULL: of all) some manager runs.
 SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND (?1 IS NULL OR name = ?1);
