@@ -209,6 +209,24 @@ async def test_replaced_twice_while_the_first_is_still_ending(m, probe):
     assert probe.steps == ["old", "last"]
 
 
+async def test_who_waits_for_the_end_of_a_keys_holder_goes_on_waiting_when_it_is_cancelled_and_rewound(
+    m, probe
+):
+    first = await m.start(Process("p", {"old": slow_to_end}), {}, key="k")
+    await probe.reached["old"].wait()
+    second = await m.start(Process("p", {"new": note}), {"n": 2}, key="k", on_conflict="replace")
+    assert await second.cancel()
+    with pytest.raises(ProcessCancelledError):
+        await second.result()
+    await second.rewind("new")
+    await anyio.sleep(1)
+    assert (await first.info()).status == "cancelling"
+    assert (await second.info()).status == "queued"
+    assert probe.steps == ["old"]
+    probe.gates["old"].set()
+    assert await second.result() == {"n": 2}
+
+
 async def test_an_active_key_is_free_when_its_process_has_finished(m):
     first = await m.start(P, key="k", key_scope="active")
     await first.result()

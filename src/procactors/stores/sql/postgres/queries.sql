@@ -67,9 +67,10 @@ SELECT * FROM unnest($1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::TEXT[]) RET
 
 -- name: update_processes
 UPDATE procactors_processes p SET
-    status = new.status, owner = new.owner, epoch = new.epoch, due_at = new.due_at,
-    expires_at = new.expires_at, rank = new.rank, call = new.call, ended_at = new.ended_at,
-    state = new.state, progress = NULL
+    status = new.status, owner = new.owner, epoch = new.epoch,
+    due_at = CASE WHEN p.behind IS NULL THEN new.due_at END,
+    rank = CASE WHEN p.behind IS NULL THEN new.rank END,
+    expires_at = new.expires_at, call = new.call, ended_at = new.ended_at, state = new.state, progress = NULL
 FROM unnest(
     $1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::DOUBLE PRECISION[], $6::DOUBLE PRECISION[],
     $7::DOUBLE PRECISION[], $8::TEXT[], $9::DOUBLE PRECISION[], $10::TEXT[]

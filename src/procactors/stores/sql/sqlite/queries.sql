@@ -39,14 +39,16 @@ DELETE FROM procactors_commands WHERE id IN (SELECT value FROM json_each(?));
 INSERT INTO procactors_events (process, seq, payload_seq, body) VALUES ROWS(?, ?, ?, CAST(? AS TEXT));
 
 -- name: update_processes
--- The snapshot after new events. The first column is the process, the rest is what changes.
+-- The snapshot after new events. The first column is the process, the rest is what changes. Who waits behind
+-- another's end is not to be taken up, whatever happens to it.
 WITH new (id, status, owner, epoch, due_at, expires_at, rank, call, ended_at, state) AS (
     VALUES ROWS(?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))
 )
 UPDATE procactors_processes SET
-    status = new.status, owner = new.owner, epoch = new.epoch, due_at = new.due_at,
-    expires_at = new.expires_at, rank = new.rank, call = new.call, ended_at = new.ended_at,
-    state = new.state, progress = NULL
+    status = new.status, owner = new.owner, epoch = new.epoch,
+    due_at = CASE WHEN behind IS NULL THEN new.due_at END,
+    rank = CASE WHEN behind IS NULL THEN new.rank END,
+    expires_at = new.expires_at, call = new.call, ended_at = new.ended_at, state = new.state, progress = NULL
 FROM new WHERE procactors_processes.id = new.id;
 
 -- name: insert_processes
