@@ -162,6 +162,22 @@ async def test_closing_with_no_running_step_waits_for_nothing(world, probe):
     assert world.clock.wall() - began <= 0.1
 
 
+async def test_a_cancelled_step_that_ignores_its_end_is_abandoned_and_its_process_ends_cancelled(
+    world, probe, caplog
+):
+    async with world.manager(options=ManagerOptions(grace_s=1)) as m:
+        handle = await m.start(Process("p", {"a": slow_to_end, "b": note}))
+        await probe.reached["a"].wait()
+        assert await handle.cancel(reason="enough")
+        await until_status(handle, "cancelling")
+    async with world.manager(run=False) as client:
+        info = await client.info(handle.pid)
+        assert (info.status, info.reason, info.owner) == ("cancelled", "enough", None)
+        assert "ProcessRecovered" not in kinds(await history(client, handle.pid))
+    assert "failed for good" not in caplog.text
+    probe.gates["a"].set()
+
+
 async def test_a_step_that_ignores_its_end_is_abandoned_when_closing(world, probe):
     async with world.manager(options=ManagerOptions(grace_s=1)) as m:
         handle = await m.start(Process("p", {"a": slow_to_end, "b": note}))

@@ -337,7 +337,12 @@ def recover(reason: str, crash_limit: int) -> Callable[[Record, float], Decision
 
 
 def released(plan: Process, state: ProcessState, at: datetime) -> Decision:
-    """Decide to give a process back to the queue; a step that may begin only once does not begin again."""
+    """Decide to give a process back to the queue; a step that may begin only once does not begin again.
+
+    One that is being cancelled is not given back: it ends.
+    """
+    if state.status is S.CANCELLING:
+        return cancelled(plan, state, state.reason, at)
     if state.in_step and running_step(state, plan).at_most_once:
         return _broken_off(plan, state, at)
     return advance(plan, state, e.ProcessReleased(at=at))
