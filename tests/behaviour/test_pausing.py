@@ -125,6 +125,14 @@ async def test_an_interrupt_of_a_paused_queue_still_answers_itself_and_then_wait
         assert (await handle.result())["x"] == 1
 
 
+async def test_of_a_pause_that_has_ended_nothing_is_left(world):
+    async with world.manager() as m:
+        for name in ("p", None):
+            await m.pause(name)
+            await m.resume(name)
+        assert [queue.name for queue in await m.queues()] == [None]
+
+
 async def test_resuming_what_is_not_paused_does_nothing(m):
     await m.resume()
     await m.resume("p")

@@ -173,6 +173,46 @@ async def runs_children(data, ctx):
     return data
 
 
+async def names_of_queues(m):
+    return [queue.name for queue in (await m.queues())[1:]]
+
+
+async def test_with_the_last_process_of_a_definition_goes_its_queue(memory_world):
+    limited, other = Process("limited", [echo], max_running=1), Process("other", [echo], max_per_group=1)
+    async with memory_world.manager() as m:
+        for plan in (limited, other):
+            await (await m.start(plan)).result()
+        await m.pause("paused")
+        await memory_world.clock.advance("23h")
+        asking = await m.start(Process("other", [ask], max_per_group=1))
+        assert await names_of_queues(m) == ["limited", "other", "paused"]
+        await memory_world.clock.advance("2h")
+        assert await names_of_queues(m) == ["other", "paused"]
+        handles = [await m.start(Process("limited", [gated], max_running=1)) for _ in range(2)]
+        await memory_world.clock.advance(1)
+        assert [(await handle.info()).status for handle in handles] == ["running", "queued"]
+        assert (await asking.info()).status == "interrupted"
+
+
+async def test_a_rate_counts_what_has_begun_although_it_was_deleted(memory_world):
+    seldom = Process("seldom", [echo], rate=(1, 86_400), keep=60)
+    async with memory_world.manager() as m:
+        await (await m.start(seldom, {"n": 1})).result()
+        await memory_world.clock.advance("1h")
+        assert await m.list() == []
+        second = await m.start(seldom, {"n": 2})
+        await memory_world.clock.advance("22h")
+        assert (await second.info()).status == "queued"
+        await memory_world.clock.advance("2h")
+        assert await m.list() == []
+        await memory_world.clock.advance("25h")
+        brief = await m.start(Process("brief", [echo], keep=60))
+        await memory_world.clock.advance("1h")
+        assert await names_of_queues(m) == []
+        with pytest.raises(UnknownProcessError):
+            await brief.info()
+
+
 async def test_children_are_kept_as_long_as_their_parent_and_go_with_it(memory_world, probe):
     async with memory_world.manager() as m:
         handle = await m.start(

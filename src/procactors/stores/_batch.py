@@ -331,7 +331,8 @@ class Purge(msgspec.Struct, frozen=True):
     """Delete up to `limit` processes that ended before a moment. Outcome: how many were deleted.
 
     One whose definition says for how long to keep it is deleted after that time. Children go after their
-    parent, whenever they ended; and it stays as long as one of them is alive.
+    parent, whenever they ended; and it stays as long as one of them is alive. With the last of a name goes
+    what is known of its queue, unless that is paused, or its rate still counts.
     """
 
     ended_before: float

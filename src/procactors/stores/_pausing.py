@@ -35,7 +35,14 @@ def resume(name: str | None, now: float) -> Talk[dict[int, float]]:
         paused_at = min(pauses[one] for one in reasons if one in pauses)
         stood_still[process] = now - max(paused_at, datetime.fromisoformat(since).timestamp())
     yield One("resume", (name or ALL,))
+    yield from forget_idle(now)
     return stood_still
+
+
+def forget_idle(now: float) -> Talk[None]:
+    """Delete what is known of queues that hold nothing back any more."""
+    yield One("forget_queues", (now,))
+    yield One("forget_starts_of_nobody", ())
 
 
 def held(inserts: Sequence[b.Insert]) -> Talk[set[str]]:

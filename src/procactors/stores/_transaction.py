@@ -232,6 +232,8 @@ class Transaction:
             yield One("give_up_children", (ids,))
             yield One("note_position_gone", (ids,))
             yield One("delete_processes", (ids,))
+        if len(ids) < operation.limit:
+            yield from _pausing.forget_idle(now)
         return len(ids)
 
 

@@ -166,6 +166,18 @@ class QueueTests:
         assert await bench.store.record(child.pid) is None
         assert await bench.store.record(kept.pid) is not None
 
+    async def test_what_is_known_of_a_queue_goes_with_its_last_process(self, bench: Bench) -> None:
+        """Not while it is paused, and not while its rate counts a start."""
+        await bench.done(*(bench.queued(plan) for plan in (TWO, GROUPED, RATED)), b.Pause("paused"))
+        taken = await self.claim(bench)
+        await bench.done(*(bench.end(one) for one in taken if one.name != "grouped"))
+        assert await bench.one(b.Purge(bench.store.now() + 1, 10)) == 2
+        assert [queue.name for queue in (await bench.store.queues())[1:]] == ["grouped", "paused", "rated"]
+        await bench.done(bench.queued(RATED), bench.queued(RATED))
+        assert len(await self.claim(bench)) == 1
+        await bench.one(b.Resume("paused", extend))
+        assert [queue.name for queue in (await bench.store.queues())[1:]] == ["grouped", "rated"]
+
     async def test_a_parent_is_kept_while_a_child_is_alive(self, bench: Bench) -> None:
         """Somebody has to be there who is seen to have ended."""
         parent = await bench.ended()

@@ -157,6 +157,17 @@ INSERT INTO procactors_starts (queue, at) SELECT * FROM unnest($1::TEXT[], $2::D
 -- name: forget_starts
 DELETE FROM procactors_starts WHERE queue = $1::TEXT AND at <= $2::DOUBLE PRECISION;
 
+-- name: forget_queues
+DELETE FROM procactors_queues q WHERE paused_at IS NULL AND (
+    coalesce(max_running, max_per_group, rate_starts) IS NULL
+    OR (NOT EXISTS (SELECT 1 FROM procactors_processes p WHERE p.name = q.name)
+        AND NOT EXISTS (SELECT 1 FROM procactors_starts s
+            WHERE s.queue = q.name AND s.at > $1::DOUBLE PRECISION - q.rate_s)));
+
+-- name: forget_starts_of_nobody
+DELETE FROM procactors_starts WHERE queue NOT IN (
+    SELECT name FROM procactors_queues WHERE rate_starts IS NOT NULL);
+
 -- name: note_limits
 INSERT INTO procactors_queues AS q (name, max_running, max_per_group, rate_starts, rate_s)
 VALUES ($1::TEXT, $2::INTEGER, $3::INTEGER, $4::INTEGER, $5::DOUBLE PRECISION)

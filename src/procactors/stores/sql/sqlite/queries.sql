@@ -137,6 +137,18 @@ INSERT INTO procactors_starts (queue, at) VALUES ROWS(?, ?);
 -- name: forget_starts
 DELETE FROM procactors_starts WHERE queue = ? AND at <= ?;
 
+-- name: forget_queues
+-- Those that hold nothing back any more: not paused, and without limits, or with limits of nobody.
+DELETE FROM procactors_queues WHERE paused_at IS NULL AND (
+    coalesce(max_running, max_per_group, rate_starts) IS NULL
+    OR (NOT EXISTS (SELECT 1 FROM procactors_processes p WHERE p.name = procactors_queues.name)
+        AND NOT EXISTS (SELECT 1 FROM procactors_starts s
+            WHERE s.queue = procactors_queues.name AND s.at > ? - procactors_queues.rate_s)));
+
+-- name: forget_starts_of_nobody
+DELETE FROM procactors_starts WHERE queue NOT IN (
+    SELECT name FROM procactors_queues WHERE rate_starts IS NOT NULL);
+
 -- name: note_limits
 -- The limits of who is started last hold for all of a name.
 INSERT INTO procactors_queues (name, max_running, max_per_group, rate_starts, rate_s)
