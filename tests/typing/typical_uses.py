@@ -115,8 +115,12 @@ async def a_manager_is_embedded(db: object) -> None:
         assert_type(await manager.proceed(handle.pid, Decision(approved=True)), str)
         assert_type(await handle.cancel(reason="enough"), bool)
         assert_type(await manager.list([ProcessStatus.FAILED, "timed_out"], limit=5), list[ProcessInfo])
-        await manager.start(IMPORT, on_conflict="ignore")  # type: ignore[arg-type]
-        await manager.start(fetch)  # type: ignore[arg-type]
+        assert_type(await manager.start(IMPORT, key="k", on_conflict="replace"), ProcessHandle)
+        skipped = await manager.start(IMPORT, key="k", on_conflict="skip")
+        assert_type(skipped, ProcessHandle | None)
+        skipped.pid  # type: ignore[union-attr] # noqa: B018 - the key may be taken
+        await manager.start(IMPORT, on_conflict="ignore")  # type: ignore[call-overload]
+        await manager.start(fetch)  # type: ignore[call-overload]
         manager.subscribe(after="1")  # type: ignore[arg-type]
 
 
