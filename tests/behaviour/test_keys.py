@@ -227,6 +227,26 @@ async def test_who_waits_for_the_end_of_a_keys_holder_goes_on_waiting_when_it_is
     assert await second.result() == {"n": 2}
 
 
+async def test_a_key_is_held_until_its_first_holder_has_ended_although_who_was_to_replace_it_is_cancelled(
+    m, probe
+):
+    active = {"key": "k", "key_scope": "active"}
+    first = await m.start(Process("p", {"old": slow_to_end}), {}, **active)
+    await probe.reached["old"].wait()
+    second = await m.start(Process("p", {"new": note}), {}, **active, on_conflict="replace")
+    assert await second.cancel()
+    with pytest.raises(ProcessCancelledError):
+        await second.result()
+    assert (await m.start(P, **active)).pid == first.pid
+    third = await m.start(Process("p", {"last": note}), {}, **active, on_conflict="replace")
+    await anyio.sleep(0.5)
+    assert probe.steps == ["old"]
+    probe.gates["old"].set()
+    await third.result()
+    assert probe.steps == ["old", "last"]
+    assert (await m.start(P, **active)).pid not in {first.pid, second.pid, third.pid}
+
+
 async def test_an_active_key_is_free_when_its_process_has_finished(m):
     first = await m.start(P, key="k", key_scope="active")
     await first.result()

@@ -143,7 +143,7 @@ class Transaction:
         if not holder.state.status.is_ended:
             assert operation.cancel is not None
             change = b.Change(holder.pid, operation.cancel, if_owned=("cancel", b'{"reason":"replaced"}'))
-            outcome = yield from self._change(change, now)
+            outcome = yield from self._decide_on(change, now)
             if isinstance(outcome, b.Owned):
                 return holder.id, None
             replaced = outcome if isinstance(outcome, b.Written) else None
@@ -153,6 +153,12 @@ class Transaction:
     # Free processes.
 
     def _change(self, operation: b.Change, now: float) -> Talk[b.Outcome]:
+        outcome = yield from self._decide_on(operation, now)
+        if isinstance(outcome, b.Written) and outcome.state.ended_at:
+            yield One("hand_key_back", (outcome.process,))
+        return outcome
+
+    def _decide_on(self, operation: b.Change, now: float) -> Talk[b.Outcome]:
         found = yield from record(operation.pid)
         if found is None:
             return None

@@ -110,6 +110,11 @@ UPDATE procactors_processes SET unique_key = $1::TEXT WHERE pid = $2::TEXT;
 UPDATE procactors_processes SET unique_key = NULL
 WHERE id = ANY ($1::BIGINT[]) AND key_scope = 'active' AND unique_key IS NOT NULL;
 
+-- name: hand_key_back
+UPDATE procactors_processes p SET unique_key = key, key_scope = 'active'
+WHERE id = (SELECT b.behind FROM procactors_processes b WHERE b.id = $1::BIGINT AND b.key_scope = 'active')
+  AND ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM procactors_processes h WHERE h.unique_key = p.key);
+
 -- name: release_those_behind
 SELECT 1 FROM procactors_release_those_behind($3::BIGINT[], $1::DOUBLE PRECISION, $2::DOUBLE PRECISION)
     AS released WHERE released > 0;

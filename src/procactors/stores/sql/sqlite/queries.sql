@@ -78,6 +78,13 @@ UPDATE procactors_processes SET unique_key = ? WHERE pid = ?;
 UPDATE procactors_processes SET unique_key = NULL
 WHERE id IN (SELECT value FROM json_each(?)) AND key_scope = 'active';
 
+-- name: hand_key_back
+-- Whose end was waited for by one that has ended itself holds the key again, until its own end.
+UPDATE procactors_processes SET unique_key = key, key_scope = 'active'
+WHERE id = (SELECT b.behind FROM procactors_processes b WHERE b.id = ? AND b.key_scope = 'active')
+  AND ended_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM procactors_processes h WHERE h.unique_key = procactors_processes.key);
+
 -- name: release_those_behind
 -- Let start what was queued behind processes that have ended, unless it has ended itself meanwhile.
 UPDATE procactors_processes SET
