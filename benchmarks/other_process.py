@@ -1,4 +1,4 @@
-"""How soon another OS process on the same SQLite file hears: a client here, a manager there.
+"""How soon another OS process on the same store hears: a client here, a manager there, on both stores.
 
 From the call of `start` in the client to the step running in the manager, from the call of `cancel` to the
 running step being cancelled (both with the client's own commit in it), and from the beginning of the step
@@ -19,6 +19,7 @@ import floors
 import report
 import workload
 from anyio.streams.text import TextReceiveStream
+from both_stores import BESIDE, POSTGRES, SQLITE, both_stores, durability_on
 from report import Figure, figure, ms, percentile
 
 from procactors import ProcessManager
@@ -31,42 +32,53 @@ if TYPE_CHECKING:
 
 Line = tuple[float, str, str]
 """When, of which process, what."""
-TARGET = "6 ms"
+TARGETS = {SQLITE: "6 ms", POSTGRES: ""}
+NAMES = (
+    "client's start to step in another process",
+    "step in another process to subscriber",
+    "client's cancel to step in another process",
+)
 
 
 async def measure(args: argparse.Namespace) -> list[Figure]:
-    """Return p50 of each."""
-    runs = [await repetition(args) for _ in range(args.repeats)]
-    names = (
-        "client's start to step in another process",
-        "step in another process to subscriber",
-        "client's cancel to step in another process",
-    )
-    how = workload.durability(args)
-    commits = [ms(run[3]) for run in runs]
+    """Return p50 of each, on both stores, and of SQLite's beside a bare commit."""
+    with both_stores(args) as stores:
+        runs = [
+            {kind: await repetition(args, new()) for kind, new in stores.items()} for _ in range(args.repeats)
+        ]
+        commits = [ms(await bare_commit(args)) for _ in range(args.repeats)]
     figures = []
-    for index, name in enumerate(names):
-        ours = [ms(run[index]) for run in runs]
-        figures.append(
-            figure(
-                f"{name}, p50", "ms", ours, beside=floors.HOPS, floor=commits, durability=how, target=TARGET
+    for kind in stores:
+        for index, name in enumerate(NAMES):
+            own = kind == SQLITE
+            found = figure(
+                f"{name}, p50" if own else f"{kind}: {name}",
+                "ms",
+                [ms(run[kind][index]) for run in runs],
+                beside=floors.HOPS if own else BESIDE,
+                floor=commits if own else [ms(run[SQLITE][index]) for run in runs],
+                durability=durability_on(kind, args),
+                target=TARGETS[kind],
             )
-        )
+            figures.append(found)
     return figures
 
 
-async def repetition(args: argparse.Namespace) -> tuple[float, float, float, float]:
-    """Return the median seconds of each, and of a bare commit."""
+async def repetition(args: argparse.Namespace, url: str) -> tuple[float, float, float]:
+    """Return the median seconds of each."""
     samples: list[tuple[float, float, float]] = []
-    with workload.fresh_database(args) as database:
-        url = workload.url_of(database, args)
-        async with worker(url) as (told, _), ProcessManager(url, run=False) as client:
-            for _ in range(args.processes):
-                samples.append(await one(client, told))  # noqa: PERF401 - they share what the worker tells
-        async with floors.hops(database.with_name("hops.db"), args) as connection:
-            commits = await floors.bare_commits(connection, args.processes)
+    async with worker(url) as (told, _), ProcessManager(url, run=False) as client:
+        for _ in range(args.processes):
+            samples.append(await one(client, told))  # noqa: PERF401 - they share what the worker tells
     started, heard, cancelled = (percentile(column, 50) for column in zip(*samples, strict=True))
-    return started, heard, cancelled, percentile(commits, 50)
+    return started, heard, cancelled
+
+
+async def bare_commit(args: argparse.Namespace) -> float:
+    """Return the median seconds of a bare commit to a SQLite file."""
+    with workload.fresh_database(args) as database:
+        async with floors.hops(database, args) as connection:
+            return percentile(await floors.bare_commits(connection, args.processes), 50)
 
 
 async def one(client: ProcessManager, told: AsyncIterator[Line]) -> tuple[float, float, float]:

@@ -1,19 +1,16 @@
 """What the same work takes on PostgreSQL and on SQLite, one beside the other in each repetition.
 
-A server like the tests' is started, with fsync on, on the same disk and cores as all else, over a
-Unix socket, so that no network is measured. Steps a second, processes a second, and the time of a lone step.
+Steps a second, processes a second, and the time of a lone step.
 """
 
 from __future__ import annotations
 
-import itertools
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import report
 import workload
+from both_stores import BESIDE, ON_SERVER, POSTGRES, SQLITE, both_stores
 from report import Figure, figure
 
 from procactors import ProcessManager
@@ -21,22 +18,16 @@ from procactors import ProcessManager
 if TYPE_CHECKING:
     import argparse
 
-sys.path.append(str(Path(__file__).parents[1]))
-from tests.postgres import postgres_server
-
 _LONE_STEPS = 50
-_BESIDE = "the same on SQLite"
 
 
 async def measure(args: argparse.Namespace) -> list[Figure]:
     """Measure all three on both."""
-    schemas = itertools.count()
-    runs = []
-    with postgres_server("fsync=on") as server:
-        for _ in range(args.repeats):
-            postgres = await repetition(args, server.url(f"bench{next(schemas)}"))
-            with workload.fresh_database(args) as database:
-                runs.append((postgres, await repetition(args, workload.url_of(database, args))))
+    with both_stores(args) as stores:
+        runs = [
+            [await repetition(args, stores[kind]()) for kind in (POSTGRES, SQLITE)]
+            for _ in range(args.repeats)
+        ]
     names = (
         (f"PostgreSQL, {args.processes} x {args.steps}", "steps/s", "half of SQLite's"),
         (f"PostgreSQL, {args.single} x 1", "processes/s", "half of SQLite's"),
@@ -48,9 +39,9 @@ async def measure(args: argparse.Namespace) -> list[Figure]:
             name,
             unit,
             [run[n] for run in ours],
-            beside=_BESIDE,
+            beside=BESIDE,
             floor=[run[n] for run in floor],
-            durability="fsync on",
+            durability=ON_SERVER,
             target=target,
         )
         for n, (name, unit, target) in enumerate(names)

@@ -28,6 +28,8 @@ SCRIPTS = (
     "other_process",
     "takeover",
     "postgres",
+    "fleet",
+    "server_load",
     "deferred",
     "middleware",
 )

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-MODULES = {"floors", "report", "workload"}
+MODULES = {"both_stores", "floors", "report", "workload"}
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in MODULES | {"run", "peers"})
 
 
 def lines_of(*arguments):
     run = subprocess.run(
-        [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
     )
     assert run.returncode == 0, run.stderr
     json_lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
