@@ -271,6 +271,25 @@ async def test_a_client_cancels_what_another_manager_runs(file_world, probe):
         assert await client.cancel(handle.pid) is False
 
 
+async def test_a_manager_that_waits_for_its_steps_to_close_hears_of_a_cancel(file_world, probe, caplog):
+    patient = ManagerOptions(grace_s=3600)  # while threads work, virtual seconds pass
+    async with file_world.manager(run=False) as client:
+        async with anyio.create_task_group() as tasks, file_world.manager(options=patient) as m:
+            handle = await m.start(Process("p", {"a": gated, "b": note}))
+            await probe.reached["a"].wait()
+            began = file_world.clock.wall()
+            tasks.start_soon(_cancel_in_a_second, client, handle.pid)
+        assert file_world.clock.wall() - began < 1800
+        await cancelled(client.handle(handle.pid), "too late")
+        assert probe.cleaned == ["a"]
+    assert not caplog.records
+
+
+async def _cancel_in_a_second(client, pid):
+    await anyio.sleep(1)
+    assert await client.cancel(pid, reason="too late") is True
+
+
 async def test_a_client_cancels_while_no_manager_runs(world, probe):
     async with world.manager() as m:
         free = await m.start(Process("p", [note]), delay=1)

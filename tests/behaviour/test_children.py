@@ -189,6 +189,17 @@ async def test_the_first_failure_of_a_gathering_is_raised_and_the_others_end_wit
         await m.result(good.pid)
 
 
+@pytest.mark.parametrize("turns", [0, 8])
+async def test_a_child_that_is_cancelled_while_its_manager_closes_ends_there(world, caplog, turns):
+    async with world.manager() as m:
+        handle = await m.start(Process("p", {"a": gathers_one_bad}))
+        with pytest.raises(ProcessFailedError):
+            await handle.result()
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_repeated_step_lets_its_failed_child_go_on(world, probe):
     probe.failures = 2
     async with world.manager() as m:

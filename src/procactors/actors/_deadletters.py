@@ -39,12 +39,13 @@ class DeadLetters:
         self._hook = hook
 
     def add(self, actor: str, message: object, reason: str) -> None:
-        """Take in one message. Logs the first of each kind as a warning."""
+        """Take in one message. Logs the first of each kind, as a warning unless it was but a hint."""
         kind = type(message).__name__
         self.counts[kind, reason] += 1
         if self.counts[kind, reason] == 1:
-            _log.warning("dead letter: %s for actor %s (%s); more of this kind are only counted",
-                         kind, actor, reason)  # fmt: skip
+            level = logging.DEBUG if getattr(message, "is_hint", False) else logging.WARNING
+            _log.log(level, "dead letter: %s for actor %s (%s); more of this kind are only counted",
+                     kind, actor, reason)  # fmt: skip
         self._observer.dead_letter(actor, kind)
         if self._hook is not None:
             self._hook(DeadLetter(actor, message, reason))

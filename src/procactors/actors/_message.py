@@ -17,9 +17,11 @@ class Message(msgspec.Struct, frozen=True):
 
     Attributes:
         lane: Name of the mailbox lane in which messages of this class wait.
+        is_hint: Whether nothing is lost if it comes too late: a dead letter of this class is no warning.
     """
 
     lane: ClassVar[str] = "work"
+    is_hint: ClassVar[bool] = False
 
     def coalesce_key(self) -> Hashable:
         """Return what makes two messages in a coalescing lane "the same": by default their class."""

@@ -336,13 +336,13 @@ def recover(reason: str, crash_limit: int) -> Callable[[Record, float], Decision
     return decide
 
 
-def released(plan: Process, state: ProcessState, at: datetime) -> Decision:
+def released(plan: Process, state: ProcessState, at: datetime, *ended: ProcessEvent) -> Decision:
     """Decide to give a process back to the queue; a step that may begin only once does not begin again.
 
-    One that is being cancelled is not given back: it ends.
+    One that is being cancelled ends instead, `ended` being what is known of its last step's end.
     """
     if state.status is S.CANCELLING:
-        return cancelled(plan, state, state.reason, at)
+        return cancelled(plan, state, state.reason, at, *ended)
     if state.in_step and running_step(state, plan).at_most_once:
         return _broken_off(plan, state, at)
     return advance(plan, state, e.ProcessReleased(at=at))

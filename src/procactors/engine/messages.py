@@ -54,6 +54,7 @@ class StoreChanged(Message, frozen=True):
 class GiveSlot(Message, frozen=True):
     """This process waits for its children, and needs no slot meanwhile."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "signals"
     pid: str
 
@@ -71,6 +72,7 @@ class TakeSlot(Request[None], frozen=True):
 class KeepSlot(Message, frozen=True):
     """This process has stopped to wait without having asked for a slot: it has one all the same."""
 
+    is_hint: ClassVar[bool] = True
     pid: str
 
 
@@ -97,10 +99,13 @@ HEARTBEAT = "heartbeat"
 class Begin(Message, frozen=True):
     """Do what comes first."""
 
+    is_hint: ClassVar[bool] = True
+
 
 class CommandsArrived(Message, frozen=True):
     """Somebody wants something of this process."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "control"
     commands: tuple[Command, ...]
 
@@ -108,6 +113,7 @@ class CommandsArrived(Message, frozen=True):
 class TimeUp(Message, frozen=True):
     """A deadline has passed: of the process, or of the attempt that began with event number `seq`."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "control"
     kind: str
     seq: int = 0
@@ -116,6 +122,7 @@ class TimeUp(Message, frozen=True):
 class Release(Message, frozen=True):
     """Give the process back: after the step that runs, or (`now`) by cancelling it."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "control"
     now: bool = False
 
@@ -126,6 +133,7 @@ class Release(Message, frozen=True):
 class Watch(Message, frozen=True):
     """Tell `actor` that its time is up at `deadline` (monotonic). Replaces what was set under the key."""
 
+    is_hint: ClassVar[bool] = True
     key: tuple[str, str]
     deadline: float
     actor: ActorRef[Any]
@@ -135,6 +143,7 @@ class Watch(Message, frozen=True):
 class Unwatch(Message, frozen=True):
     """Forget a deadline."""
 
+    is_hint: ClassVar[bool] = True
     key: tuple[str, str]
 
 
@@ -194,4 +203,5 @@ class Followed(Message, frozen=True):
 class Unfollow(Message, frozen=True):
     """Hand it nothing more."""
 
+    is_hint: ClassVar[bool] = True
     follower: Follower

@@ -319,7 +319,8 @@ class ProcessActor(Actor[Message]):
         return decide.advance(self._plan, state, cut)
 
     async def _release(self) -> None:
-        await self._journal.commit(decide.released(self._plan, self._journal.state, self._room.at()))
+        state, ended = self._journal.state, self._cut_off().events
+        await self._journal.commit(decide.released(self._plan, state, self._room.at(), *ended))
 
     # Children.
 

@@ -234,8 +234,8 @@ class SupervisorActor(Actor[Any]):
     # Errands: one of a kind at a time, and once more if it was wanted meanwhile.
 
     def _send(self, name: str) -> None:
-        if self._is_draining:
-            return
+        if self._is_draining and name != "news":
+            return  # what others want of the steps that still run is heard to the end
         if name in self._under_way:
             self._wanted_again.add(name)
         else:
@@ -300,7 +300,7 @@ class SupervisorActor(Actor[Any]):
         if own:
             self._deliver(own)
         for command in news.commands:
-            if command.owner is None:
+            if command.owner is None and not self._is_draining:
                 self.spawn(control.obey_for_nobody, self._room, command, name="obey")
         if news.is_bereaved:
             self._send("bereave")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import ClassVar
 
-from procactors.actors import DeadLetter, DeadLetters
+from procactors.actors import DeadLetter, DeadLetters, Message
 from tests.unit.actors.samples import Heard, Note, Urgent
+
+
+class Hint(Message, frozen=True):
+    is_hint: ClassVar[bool] = True
 
 
 def test_dead_letters_are_counted_by_kind_and_reason():
@@ -24,6 +29,14 @@ def test_only_the_first_of_a_kind_is_logged(caplog):
         letters.add("b", Note(2), "gone")
         letters.add("a", Urgent(), "gone")
     assert [record.args for record in caplog.records] == [("Note", "a", "gone"), ("Urgent", "a", "gone")]
+
+
+def test_a_hint_that_comes_too_late_is_counted_and_is_no_warning(caplog):
+    letters = DeadLetters(Heard())
+    with caplog.at_level(logging.DEBUG, "procactors.actors"):
+        letters.add("a", Hint(), "gone")
+    assert letters.total == 1
+    assert [record.levelname for record in caplog.records] == ["DEBUG"]
 
 
 def test_observer_and_hook_hear_of_each():
