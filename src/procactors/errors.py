@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 
-class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+class ErrorInfo(msgspec.Struct, frozen=True):
     """What went wrong in a process, as data that outlives the program in which it happened.
 
     Attributes:
@@ -180,7 +180,7 @@ class RetryAfter(ProcactorsError):  # noqa: N818 - a signal to the engine, named
 
     def __init__(self, seconds: float, message: str = "") -> None:
         """Ask for another try of this step in `seconds` seconds; `message` says why, for people."""
-        if not 0 <= seconds < float("inf"):
+        if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
             problem = f"RetryAfter(seconds) must be 0 or more, and finite, not {seconds!r}"
             raise ValueError(problem)
         super().__init__(message or f"try again after {seconds:g} s")

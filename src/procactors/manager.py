@@ -13,7 +13,7 @@ from procactors.engine.lists import listed
 from procactors.engine.room import Room
 from procactors.engine.subscription import EventStream
 from procactors.engine.tree import Tree
-from procactors.errors import InvalidStoreError
+from procactors.errors import InvalidDefinitionError, InvalidStoreError
 from procactors.executors.places import Executors
 from procactors.going_back import GoingBack
 from procactors.handle import ProcessHandle
@@ -77,12 +77,11 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
 
         Raises:
             InvalidStoreError: The URL is not understood.
-            ValueError: max_running is below 1.
-            InvalidDefinitionError: A plugin is not valid.
+            InvalidDefinitionError: A plugin or `modules` is not valid, or max_running is below 1.
         """
         super().__init__()
-        if max_running < 1:
-            raise ValueError(f"max_running must be 1 or more, not {max_running!r}")
+        if not isinstance(max_running, int) or max_running < 1:
+            raise InvalidDefinitionError(f"max_running must be 1 or more, not {max_running!r}")
         clock = clock or SystemClock()
         ids = Ids(clock, rng)
         self._room = Room(

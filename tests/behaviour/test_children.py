@@ -178,6 +178,8 @@ async def test_the_failure_of_a_child_is_that_of_the_step(m):
     assert caught.value.step == "a"
     assert caught.value.error.type == "ProcessFailedError"
     assert "step 'c'" in str(caught.value)
+    cause = caught.value.error.cause
+    assert (cause.type, cause.message, cause.step, cause.cause) == ("ValueError", "no good", "c", None)
 
 
 async def test_the_first_failure_of_a_gathering_is_raised_and_the_others_end_with_the_parent(m):

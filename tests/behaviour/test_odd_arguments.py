@@ -9,10 +9,12 @@ import pytest
 
 from procactors import (
     Interrupt,
+    InvalidDefinitionError,
     ProcactorsError,
     Process,
     ProcessCancelledError,
     ProcessFailedError,
+    ProcessManager,
     RetryAfter,
 )
 from tests.behaviour.history import until_status
@@ -203,3 +205,36 @@ async def test_an_opening_that_is_cancelled_leaves_nothing_and_may_be_tried_agai
     async with file_world.manager() as again:
         await works(again)
         assert len(await again.managers()) == 1
+
+
+async def runs_what_is_no_process(data, ctx):
+    if data["gathers"]:
+        return await ctx.gather(P, "p")
+    return await ctx.run("p", {})
+
+
+@pytest.mark.parametrize("gathers", [False, True])
+async def test_a_step_can_run_nothing_but_processes(memory_world, gathers):
+    async with memory_world.manager() as m:
+        handle = await m.start(Process("q", [runs_what_is_no_process]), {"gathers": gathers})
+        with pytest.raises(ProcessFailedError, match=r"ctx.run takes a Process, ctx.gather tuples"):
+            await handle.result()
+        await works(m)
+
+
+async def test_a_list_may_be_of_any_length(world):
+    async with world.manager() as m:
+        await works(m)
+        assert len(await m.list(limit=10**30)) == 1
+
+
+@pytest.mark.parametrize("arguments", [{"modules": "shop.steps"}, {"max_running": 0}, {"max_running": "8"}])
+def test_a_manager_that_could_not_work_is_refused(arguments):
+    with pytest.raises(InvalidDefinitionError):
+        ProcessManager("memory://", **arguments)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), "1", None])
+def test_it_is_tried_again_after_seconds(seconds):
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        RetryAfter(seconds)

@@ -83,6 +83,8 @@ async def test_a_stream_is_the_whole_history_and_ends_with_the_process():
     assert seen[-1].kind == "ProcessFinished"
     assert seen[-1].data["output"] == {"a": 1, "count": 2}
     assert {one.data["pid"] for one in seen} == {handle.pid}
+    for one, event in zip(seen, history, strict=True):  # all fields, those too that are as they mostly are
+        assert set(one.data) == {"type", *event.__struct_fields__}
 
 
 async def test_reconnecting_goes_on_and_after_the_end_there_is_nothing():

@@ -17,12 +17,11 @@ import msgspec
 
 from procactors._wakeup import Wakeup, new_wakeup, wake
 from procactors.actors._envelope import Envelope
+from procactors.actors._message import Message
 from procactors.errors import MailboxFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from procactors.actors._message import Message
 
 
 class Overflow(Enum):
@@ -158,6 +157,9 @@ class StagedMailbox:
         return queue.index
 
     def _queue_of(self, kind: type[Message]) -> _Queue:
+        if not issubclass(kind, Message):
+            problem = f"actors are sent messages, of a class derived from Message, not {kind.__name__}"
+            raise TypeError(problem)
         for queue in self._queues:
             if queue.lane.name == kind.lane:
                 self._by_type[kind] = queue

@@ -30,6 +30,7 @@ from procactors.cli.watch import now
 from procactors.cli.watch import watch as watch_process
 from procactors.cli.wording import pretty_json, short
 from procactors.cli.worker import worker
+from procactors.model.event import document
 from procactors.model.status import ProcessStatus
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def watch(
             return (await watch_process(client, whole, stdout(), db=_db_to_copy(db))).status
         async with client.subscribe(whole) as events:
             async for event in events:
-                write_result(msgspec.json.encode(event).decode())
+                write_result(msgspec.json.encode(document(event)).decode())
         return (await client.info(whole)).status
 
     status = on_store(db, follow)

@@ -7,6 +7,7 @@ aiosqlite are beside this file; their libraries are imported only when one of th
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -72,6 +73,20 @@ def transactions_of(database: Any) -> Transactions:
         f"{type(database).__qualname__} has no transactions that deferral knows: give it a session, an "
         "engine or a connection of SQLAlchemy or aiosqlite, or an object with the methods of Transactions"
     )
+    raise TypeError(problem)
+
+
+def several(databases: Iterable[Any]) -> Iterable[Any]:
+    """Return databases as they are.
+
+    Raises:
+        TypeError: It is a single one. (A session of SQLAlchemy can be iterated over, over its objects.)
+    """
+    if type(databases) is tuple:
+        return databases
+    if isinstance(databases, Iterable) and not hasattr(databases, "in_transaction"):
+        return databases
+    problem = f"cancel_on_rollback=... takes a list of databases, not {databases!r}"
     raise TypeError(problem)
 
 

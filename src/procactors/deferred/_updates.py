@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from procactors.deferred._transactions import atomic, autocommit, transactions_of
+from procactors.deferred._transactions import atomic, autocommit, several, transactions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -92,7 +92,7 @@ class CancellableUpdate:
         self.origin = origin
         self.open_transactions = 0
         """How many transactions that it belongs to are not over."""
-        for database in cancel_on_rollback:
+        for database in several(cancel_on_rollback):
             transactions = transactions_of(database)
             if transactions.in_transaction():
                 self.open_transactions += 1

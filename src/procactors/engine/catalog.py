@@ -24,6 +24,8 @@ class Catalog:
 
     def __init__(self, services: Mapping[str, Any], modules: Sequence[str]) -> None:
         """Offer these services, and resolve references in these modules."""
+        if isinstance(modules, str):
+            raise InvalidDefinitionError(f"modules are a list of names, not {modules!r}")
         self.modules = tuple(modules)
         self._services = {**services, RESOLVE: lambda name: resolve(name, self.modules)}
         self._prepared: dict[int, PreparedStep] = {}

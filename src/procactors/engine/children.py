@@ -20,8 +20,10 @@ from procactors.engine import control, returning, starting, views
 from procactors.engine.messages import GiveSlot, TakeSlot, Write
 from procactors.errors import ActorStoppedError, InvalidDefinitionError, InvalidStateError
 from procactors.model import event as e
+from procactors.model.definition import Process
 from procactors.model.event import ProcessEvent
 from procactors.model.status import ProcessStatus as S
+from procactors.model.text import shown
 from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from procactors.engine.attempt import Attempt
     from procactors.engine.room import Room
-    from procactors.model.definition import Process
     from procactors.stores import Relative
 
 PARENT_ENDED = "the process that started it has ended"
@@ -88,6 +89,7 @@ class Children:
         The first failure is raised at once. The others go on, and are cancelled when the parent ends.
         """
         await self._look_back()
+        runs = [each if isinstance(each, tuple) else (each,) for each in runs]
         outputs: list[Any] = [None] * len(runs)
         failures: list[Exception] = []
         room = anyio.CapacityLimiter(limit or max(1, len(runs)))
@@ -146,6 +148,11 @@ class Children:
         return f"{self._parent.pid}/{self._step}/"
 
     def _identity(self, process: Process, key: str | None) -> str:
+        if not isinstance(process, Process):
+            raise InvalidDefinitionError(
+                f"step {self._step!r}: ctx.run takes a Process, ctx.gather tuples of (process, data, key),"
+                f" not {shown(process)}"
+            )
         if key is None:
             if process.name in self._unkeyed:
                 raise InvalidDefinitionError(

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from procactors.model.info import ProcessInfo
 
 
+_MOST = 2**31 - 1
+"""As many as any store counts."""
+
+
 async def listed(
     room: Room,
     status: str | Iterable[str] | None,
@@ -49,7 +53,7 @@ async def listed(
         name=name,
         parent=None if parent is None else checked_pid(parent),
         search=search or None,
-        limit=limit,
+        limit=min(limit, _MOST),
         after=None if after is None else checked_pid(after),
     )
     return [info_of(record) for record in await room.store.records(wanted)]

@@ -136,8 +136,9 @@ def prepare(step: Step, services: Mapping[str, Any], modules: Sequence[str]) -> 
         return PreparedStep(step, call, dict(step.kwargs))
     missing = [name for name in step.services if name not in services]
     if missing:
+        offered = [name for name in services if not name.startswith("procactors_")]  # those are our own
         raise InvalidDefinitionError(
-            f"step {step.name!r} needs the service {missing[0]!r}; this manager has {sorted(services)}:"
+            f"step {step.name!r} needs the service {missing[0]!r}; there are {sorted(offered)}:"
             " pass it in ProcessManager(services=...)",
             step=step.name,
         )

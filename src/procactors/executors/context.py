@@ -121,7 +121,7 @@ class StepContext:
         """Run several processes as children, side by side, and return their outputs in order.
 
         Args:
-            runs: A tuple each of the arguments of `run`: `(process, data, key)`.
+            runs: A tuple each of the arguments of `run`: `(process, data, key)`; or a process alone.
             limit: How many run at once, >= 1; None: all, as far as the manager has slots.
 
         Raises:

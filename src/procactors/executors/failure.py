@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from procactors.errors import ErrorInfo, Fatal, InvalidDataError, RetryAfter
+from procactors.errors import ErrorInfo, Fatal, InvalidDataError, ProcessEndedError, RetryAfter
 from procactors.model.retry import names_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def error_info(
 ) -> ErrorInfo:
     """Return what is kept of `error`, with its causes.
 
-    A cause is what was named by `raise ... from`, or else what was being handled when it was raised.
+    A cause is what was named by `raise ... from`, or else what was being handled when it was raised; of the
+    end of another process it is what that one says of it.
     """
     return _info(error, step, attempt, _CAUSES, abandoned=abandoned)
 
@@ -74,8 +75,10 @@ def error_info(
 def _info(
     error: BaseException, step: str | None, attempt: int | None, causes: int, *, abandoned: bool = False
 ) -> ErrorInfo:
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    kind = type(error)
+    origin = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    kind, cause = type(error), _told(error, causes)
+    if origin is not None and causes:
+        cause = _info(origin, step, attempt, causes - 1)
     return ErrorInfo(
         type=kind.__qualname__,
         message=_message(error)[:_MESSAGE_CHARS],
@@ -83,9 +86,20 @@ def _info(
         traceback=_traceback(error),
         step=step,
         attempt=attempt,
-        cause=None if cause is None or not causes else _info(cause, step, attempt, causes - 1),
+        cause=cause,
         abandoned=abandoned,
     )
+
+
+def _told(error: BaseException, causes: int) -> ErrorInfo | None:
+    """Return what a process whose end was raised says of it, with so many causes in all."""
+    told = error.error if isinstance(error, ProcessEndedError) and causes else None
+    return told and _with_causes(told, causes - 1)
+
+
+def _with_causes(info: ErrorInfo, causes: int) -> ErrorInfo:
+    cause = _with_causes(info.cause, causes - 1) if info.cause is not None and causes else None
+    return msgspec.structs.replace(info, cause=cause)
 
 
 def _message(error: BaseException) -> str:

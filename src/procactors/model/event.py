@@ -326,6 +326,13 @@ def decode_body(
     return _with(event, values)
 
 
+def document(event: ProcessEvent) -> dict[str, Any]:
+    """Return an event for other programs: its class's name as `type`, and every field, defaults too."""
+    fields = {name: getattr(event, name) for name in event.__struct_fields__}
+    whole: dict[str, Any] = msgspec.to_builtins({"type": type(event).__name__, **fields})
+    return whole
+
+
 def numbered(event: ProcessEvent, pid: str, seq: int, position: int) -> ProcessEvent:
     """Return a committed event with its numbers, its payload as it was."""
     return _with(event, {"pid": pid, "seq": seq, "position": position})

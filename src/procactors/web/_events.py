@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from procactors._ids import checked_pid
-from procactors.model.event import StepProgressed
+from procactors.model.event import StepProgressed, document
 from procactors.web._sse import Streaming, message, opening
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ class _Messages:
         return event.seq if self._is_of_one else event.position
 
     def _json(self, event: ProcessEvent) -> bytes:
-        document: dict[str, Any] = msgspec.to_builtins(event)
-        return msgspec.json.encode(self._redaction.document(document))
+        return msgspec.json.encode(self._redaction.document(document(event)))
 
 
 def last_seen(request: Request) -> int | None:

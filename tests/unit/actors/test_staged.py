@@ -300,3 +300,8 @@ class MailboxAgainstModel(RuleBasedStateMachine):
 
 TestMailboxAgainstModel = MailboxAgainstModel.TestCase
 TestMailboxAgainstModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_what_is_no_message_is_refused():
+    with pytest.raises(TypeError, match="derived from Message, not str"):
+        put(StagedMailbox(THREE), "hello")

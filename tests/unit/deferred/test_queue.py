@@ -36,10 +36,18 @@ async def test_what_an_update_sets_is_seen_by_nobody_else(updates, log):
     assert (log, variable.get()) == (["nothing"], "nothing")
 
 
-@pytest.mark.parametrize("stage", [Stage.ALL, 3])
+@pytest.mark.parametrize("stage", [Stage.ALL, 3, "POSTSEND", None])
 def test_update_is_deferred_to_a_stage(updates, stage):
     with pytest.raises(ValueError, match="PRESEND or POSTSEND"):
         updates.add(Note([], "a"), stage)
+
+
+@pytest.mark.parametrize("stage", [3, "POSTSEND", None])
+async def test_run_is_told_a_stage(updates, log, stage):
+    updates.add(Note(log, "waits"))
+    with pytest.raises(ValueError, match="PRESEND, POSTSEND or ALL"):
+        await updates.run(stage)
+    assert (log, updates.pending_count()) == ([], 1)
 
 
 async def test_closed_queue_refuses_updates(updates):

@@ -245,3 +245,8 @@ async def test_without_a_transaction_there_is_nothing_to_wait_for_and_nothing_to
         await transactions.rollback()
         await transactions.commit()
     assert told == [True]
+
+
+async def test_a_session_in_place_of_a_list_of_databases_is_refused(session):
+    with pytest.raises(TypeError, match="a list of databases"):
+        CallableUpdate(print, cancel_on_rollback=session)
