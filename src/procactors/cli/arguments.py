@@ -120,8 +120,6 @@ def statuses_given(words: Iterable[str]) -> list[ProcessStatus] | None:
 async def pid_given(manager: ProcessManager, text: str) -> str:
     """Return the pid that was typed, whole or by its first digits.
 
-    Pids begin with their time, so the search goes from the newest process back to that time.
-
     Raises:
         BadInputError: This can't be a pid, or more than one process's pid begins like this.
         CommandError: No process's pid begins like this.
@@ -136,20 +134,23 @@ async def pid_given(manager: ProcessManager, text: str) -> str:
         )
     if len(digits) == _PID_DIGITS:
         return digits
-    found = [pid for pid in await _pids_since(manager, digits) if pid.startswith(digits)]
+    found = await _pids_beginning_with(manager, digits)
     if not found:
         raise CommandError(f"there is no process whose pid begins with {digits}")
     if len(found) > 1:
         those = ", ".join(short(pid) for pid in found[:3])
-        raise BadInputError(f"{len(found)} processes' pids begin with {digits}: {those}; give more digits")
+        count = f"{len(found)}{'+' if len(found) >= _PAGE else ''}"
+        raise BadInputError(f"{count} processes' pids begin with {digits}: {those}; give more digits")
     return found[0]
 
 
-async def _pids_since(manager: ProcessManager, digits: str) -> list[str]:
-    """Return the pids of all processes as new as those that begin with `digits`, and of some older ones."""
-    pids: list[str] = []
+async def _pids_beginning_with(manager: ProcessManager, digits: str) -> list[str]:
+    """Return such pids, the newest first; of very many not all."""
+    found: list[str] = []
+    after = None
     while True:
-        page = await manager.list(limit=_PAGE, after=pids[-1] if pids else None)
-        pids += [info.pid for info in page]
-        if len(page) < _PAGE or pids[-1] < digits:
-            return pids
+        page = await manager.list(limit=_PAGE, after=after, search=digits)  # in names and keys, too
+        found += [info.pid for info in page if info.pid.startswith(digits)]
+        if len(page) < _PAGE or len(found) >= _PAGE:
+            return found
+        after = page[-1].pid

@@ -108,13 +108,26 @@ async def test_pid_may_be_shortened_to_what_is_unique(monkeypatch):
             assert await pid_given(m, pid[:16]) == pid
 
 
-async def test_pid_that_is_shortened_too_much_gets_the_candidates():
+async def test_pid_that_is_shortened_too_much_gets_the_candidates(monkeypatch):
     async with manager() as m:
         first, second = await started(m, 2)
         with pytest.raises(BadInputError, match="2 processes' pids begin with") as caught:
             await pid_given(m, first[:8])
         assert first[:16] in str(caught.value)
         assert second[:16] in str(caught.value)
+        monkeypatch.setattr(arguments, "_PAGE", 2)
+        await started(m, 1)
+        with pytest.raises(BadInputError, match=r"2\+ processes' pids begin with"):
+            await pid_given(m, first[:8])
+
+
+async def test_pid_is_found_behind_others_that_have_its_digits_elsewhere(monkeypatch):
+    monkeypatch.setattr(arguments, "_PAGE", 2)
+    async with manager() as m:
+        (pid,) = await started(m, 1)
+        for number in range(5):
+            await m.start(PLAIN, key=f"{pid[:16]} {number}", tags=[pid[:16]])
+        assert await pid_given(m, pid[:16]) == pid
 
 
 async def test_pid_that_nothing_begins_with_is_unknown():
