@@ -250,5 +250,6 @@ async def _office():
     ) as manager:
         story = Story(manager, clock)
         await story.tell()
-        async with served(process_app(manager, authorize=allow_all)) as port:
+        offered = [one for one in globals().values() if isinstance(one, Process)]
+        async with served(process_app(manager, authorize=allow_all, processes=offered)) as port:
             yield f"http://127.0.0.1:{port}", story.pids

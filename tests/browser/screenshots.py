@@ -24,7 +24,8 @@ def main():
     EACH.mkdir(parents=True, exist_ok=True)
     with office() as (address, pids), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        paths = {"processes": "/", "managers": "/managers", "problem": "/processes/nothing"}
+        paths = {name: f"/{name}" for name in ("managers", "actors", "deferred", "start")}
+        paths |= {"processes": "/", "problem": "/processes/nothing"}
         paths |= {f"process-{name}": f"/processes/{pid}" for name, pid in pids.items()}
         for scheme, (size, viewport) in product(("light", "dark"), SIZES.items()):
             context = chromium.new_context(base_url=address, viewport=viewport, color_scheme=scheme)

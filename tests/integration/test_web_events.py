@@ -199,6 +199,35 @@ async def test_the_stream_of_all_begins_now_and_goes_on_from_where_it_was_cut():
         assert {one.data["pid"] for one in found} == {second.pid}
 
 
+async def test_the_stream_of_all_that_is_cut_off_ten_times_gives_every_event_once():
+    async with serving() as (manager, client):
+        seen, handles, headers = [], [], {}
+        async with client.stream("GET", "/api/events") as response:
+            async for line in response.aiter_lines():
+                if line.startswith("id: "):
+                    headers = {"last-event-id": line[4:]}
+                    break
+        for _ in range(10):
+            handles.append(await manager.start(QUICK))
+            await handles[-1].result()
+            async with client.stream("GET", "/api/events", headers=headers) as response:
+                async for one in messages_of(response):
+                    seen.append(int(one.id))
+                    headers = {"last-event-id": one.id}
+                    if len(seen) % 4 == 0:
+                        break
+        written = []
+        for handle in handles:
+            async with handle.subscribe() as events:
+                written += [event.position async for event in events]
+        async with client.stream("GET", "/api/events", headers=headers) as response:
+            async for one in messages_of(response):
+                seen.append(int(one.id))
+                if len(seen) >= len(written):
+                    break
+        assert seen == sorted(written)
+
+
 async def test_the_stream_of_all_shows_only_what_may_be_read():
     hidden = set()
 

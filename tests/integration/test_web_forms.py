@@ -11,7 +11,7 @@ import pytest
 from procactors import Interrupt, Process
 from procactors.web import allow_all
 from tests.integration.web_reading import Forms, forms_on, is_own_page, send
-from tests.integration.web_shop import ASKING, LASTING, OPEN, QUICK, shop, until
+from tests.integration.web_shop import ASKING, BROKEN, LASTING, OPEN, QUICK, shop, until
 
 
 class Channel(Enum):
@@ -193,6 +193,18 @@ async def test_who_may_not_do_it_has_no_form_for_it(action):
         assert (refused.status_code, is_own_page(refused)) == (403, True)
         assert (await manager.info(pid)).status == "interrupted"
         assert len(await manager.list()) == 1
+
+
+async def test_a_failed_process_is_retried_by_its_form():
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(BROKEN)).pid
+        await until(manager, pid, "failed")
+        response = await send(client, pid, "retry", (await forms_on(client, pid))["retry"])
+        assert (response.status_code, response.headers["location"]) == (303, f"/processes/{pid}")
+        async with manager.subscribe(pid) as events:
+            kinds = [type(event).__name__ async for event in events]
+        assert kinds.count("ProcessRetried") == 1
+        assert kinds.count("ProcessFailed") == 2
 
 
 async def test_a_step_is_run_again_by_its_form():
