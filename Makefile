@@ -39,7 +39,7 @@ coverage: $(VENV)/dev.stamp
 # The site, into site/; --strict makes a broken link or a page that is in no menu a failure.
 docs: $(VENV)/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "open site/index.html"
+	@echo "open site/index.html; to search in it: python3 -m http.server --directory site"
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix --quiet . || true

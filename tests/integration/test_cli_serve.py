@@ -42,6 +42,7 @@ def command(url, *words):
 def serving(url, *words):
     with subprocess.Popen(command(url, *words), stderr=subprocess.PIPE, text=True) as program:
         line = program.stderr.readline()
+        assert "s3cret" not in line
         address = re.match(r"(http://\S+)/ shows ", line)
         try:
             assert address, line + program.stderr.read()
@@ -88,21 +89,34 @@ def test_it_stops_at_once_with_a_stream_open(store):
         assert "Traceback" not in program.stderr.read()
 
 
+def refusal(url, *words):
+    """Return what `serve` says of why it can't serve."""
+    done = subprocess.run(
+        command(url, *words), capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert done.returncode in {1, 2}
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip().splitlines()[-1]
+
+
 def test_what_can_not_be_served_is_said_in_a_line(store, tmp_path):
+    (tmp_path / "letter.db").write_text("Dear Ada, this is no database. " * 100)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        cases = (
-            (store[0], "--port", port, "can't listen"),
-            (f"sqlite:///{tmp_path}/no.db", "--write", "", "no file"),
-        )
-        for url, option, value, words in cases:
-            done = subprocess.run(
-                command(url, *filter(None, (option, value))),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=PATIENCE_S,
-            )
-            assert done.returncode == 2
-            assert words in done.stderr
-            assert "Traceback" not in done.stderr
+        assert "can't listen" in refusal(store[0], "--port", port)
+        assert "no file" in refusal(f"sqlite:///{tmp_path}/no.db", "--write")
+        assert "not a usable SQLite database" in refusal(f"sqlite:///{tmp_path}/letter.db")
+
+
+def test_a_password_is_not_shown():
+    said = refusal("postgresql://ada:s3cret@127.0.0.1:1/shop")
+    assert said.startswith("Error: postgresql://ada@127.0.0.1:1/shop can't be used now")
+    assert "s3cret" not in said
+
+
+def test_it_shows_a_store_in_postgresql_too(postgres):
+    url = postgres.url("served").replace("postgres@", "postgres:s3cret@")  # which it does not ask for
+    pid = anyio.run(filled, url)
+    with serving(url) as (_, client):
+        assert client.get(f"/api/processes/{pid}").json()["status"] == "finished"
+        assert "quick" in client.get("/").text

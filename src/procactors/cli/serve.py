@@ -14,6 +14,7 @@ from procactors.cli.arguments import store_url
 from procactors.cli.console import note
 from procactors.cli.failure import BadInputError, CommandError, failures_as_lines
 from procactors.cli.parameters import Db  # noqa: TC001 - Typer reads it
+from procactors.cli.store import on_store
 from procactors.manager import ProcessManager
 
 if TYPE_CHECKING:
@@ -36,13 +37,20 @@ def serve(
     Only programs on this host can reach it, and nothing can be changed, unless --host and --write say so.
     """
     with failures_as_lines():
-        url = store_url(db)
-        server, listener = _server(url, host, port, may_write=write)
+        server, listener = _server(store_url(db), host, port, may_write=write)
+        shown = on_store(db, _shown)  # which says what is wrong with the store, before the server would
         address = f"[{host}]" if ":" in host else host
-        note(f"http://{address}:{listener.getsockname()[1]}/ shows {url}" + ("" if write else ", read-only"))
+        note(
+            f"http://{address}:{listener.getsockname()[1]}/ shows {shown}" + ("" if write else ", read-only")
+        )
         if not _is_loopback(host):
             note("everybody who can reach this address can see it" + (" and change it" if write else ""))
         server.run(sockets=[listener])
+
+
+async def _shown(client: ProcessManager) -> str:
+    """Return what to call the store: its URL without a password."""
+    return client.url
 
 
 def _server(url: str, host: str, port: int, *, may_write: bool) -> tuple[Any, socket.socket]:
