@@ -13,7 +13,7 @@ test: $(VENV)/test.stamp
 
 # In a real Chromium, Debian's: /usr/bin/chromium, or what CHROMIUM says. Bounded, as a browser may hang.
 test-browser: $(VENV)/browser.stamp
-	timeout --kill-after=10 600 $(BIN)/python -m pytest tests/browser $(ARGS)
+	timeout --kill-after=10 420 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 # Of each page, light and dark, wide and narrow, into build/screenshots; those that the documentation shows into docs/images.
 screenshots: $(VENV)/browser.stamp

@@ -44,7 +44,7 @@ class Witness:
     def _hear(self, message):
         is_of_missing_page = UNKNOWN_PID in message.location["url"] and "404" in message.text
         if message.type in {"error", "warning"} and not is_of_missing_page:
-            self.complaints.append(f"{message.type}: {message.text}")
+            self.complaints.append(f"{message.type} at {message.location['url']}: {message.text}")
 
     def _see(self, request):
         self.requests += 1

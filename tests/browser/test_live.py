@@ -116,6 +116,30 @@ def test_durations_count_on_between_events(site, page):
     expect(page.get_by_text(re.compile("^1 min \\d+ s$")).first).to_be_visible()
 
 
+def test_a_page_that_is_not_looked_at_holds_no_connection_and_catches_up(site, page):
+    pid = site.started(TWO_SIDES, "running")
+    go_live(page, f"/processes/{pid}")
+    look(page, away=True)
+    expect(page.get_by_role("status")).to_have_text("")
+    site.give_turns(PAGES)
+    look(page, away=False)
+    expect(page.get_by_role("status")).to_have_text("live")
+    expect(page.get_by_role("row", name=re.compile("front side"))).to_contain_text("completed")
+    site.give_turns(PAGES)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+
+
+def look(page, *, away):
+    """Look at another window, or at this one again, as a browser would tell it."""
+    page.evaluate(
+        """(away) => {
+            Object.defineProperty(document, "hidden", { get: () => away, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        away,
+    )
+
+
 # What people do.
 
 

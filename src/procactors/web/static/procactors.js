@@ -74,9 +74,9 @@
   if (main.dataset.now) setInterval(count, 1000);
   if (!main.dataset.live || !window.EventSource) return;
 
-  // Events.
+  // Events. Only a page that is looked at hears them: a browser has few connections to a host.
 
-  const source = new EventSource(main.dataset.live);
+  let source = null;
   let waits = null;
   let isReading = false;
 
@@ -98,12 +98,12 @@
   }
 
   function later() {
-    if (waits === null) waits = setTimeout(() => (isReading ? ((waits = null), later()) : refresh()), REFRESH_AFTER_MS);
-  }
-
-  function stop() {
-    source.close();
-    status.textContent = "";
+    if (waits !== null) return;
+    waits = setTimeout(() => {
+      waits = null;
+      if (isReading) later();
+      else refresh();
+    }, REFRESH_AFTER_MS);
   }
 
   function progressed(event) {
@@ -121,17 +121,39 @@
     }
   }
 
-  source.addEventListener("open", () => { status.textContent = "live"; });
-  source.addEventListener("error", () => {
-    if (source.readyState !== EventSource.CLOSED) {
-      status.textContent = "reconnecting";
-      return;
+  function listen() {
+    source = new EventSource(main.dataset.live);
+    source.addEventListener("open", () => { status.textContent = "live"; });
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) {
+        status.textContent = "reconnecting";
+        return;
+      }
+      stop();
+      later();
+    });
+    for (const name of main.dataset.events.split(" ")) {
+      source.addEventListener(name, name === "StepProgressed" ? progressed : later);
     }
-    stop();
-    later();
-  });
-  for (const name of main.dataset.events.split(" ")) {
-    source.addEventListener(name, name === "StepProgressed" ? progressed : later);
   }
-  window.addEventListener("pagehide", () => source.close());
+
+  function stop() {
+    if (source !== null) source.close();
+    source = null;
+    status.textContent = "";
+  }
+
+  function lookedAt() {
+    if (document.hidden) {
+      stop();
+    } else if (source === null && main.dataset.live) {
+      listen();
+      later();
+    }
+  }
+
+  if (!document.hidden) listen();
+  document.addEventListener("visibilitychange", lookedAt);
+  window.addEventListener("pagehide", stop);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) lookedAt(); });
 })();
