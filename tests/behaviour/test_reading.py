@@ -259,6 +259,7 @@ async def test_processes_are_searched_by_name_key_tag_and_pid(m):
     assert await found("send", status="failed") == await found("rder-1") == await found("blu") == []
     assert await found("send", after=two.pid) == await found("send", name="Send mail") == [one.pid]
     assert await found("\0") == await found("\ud800") == await found("%") == await found("' OR 1=1 --") == []
+    assert await m.list(name="\0") == await m.list(name="\ud800") == []
 
 
 @pytest.mark.parametrize("wanted", [{"search": 7}, {"search": b"x"}, {"search": "x", "parent": "0" * 32}])

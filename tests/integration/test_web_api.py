@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
-from procactors import ProcessManager
+from procactors import ProcessManager, StoreUnavailableError
 from procactors.web import allow_all, process_app
 from tests.integration.web_shop import (
     ALL,
@@ -51,6 +51,21 @@ async def test_an_app_without_authorization_is_refused(options):
 async def test_one_text_is_not_several_names():
     with pytest.raises(TypeError, match="redact"):
         process_app(ProcessManager("memory://"), authorize=allow_all, redact="password")
+
+
+async def test_an_error_of_the_store_does_not_tell_where_it_is(monkeypatch, caplog):
+    async def unreachable(*_args, **_options):
+        raise StoreUnavailableError("postgresql://db.internal/shop can't be used now: refused") from OSError()
+
+    async with shop(allow_all) as (manager, client):
+        monkeypatch.setattr(manager, "list", unreachable)
+        for path in ("/", "/api/processes"):
+            response = await client.get(path)
+            assert response.status_code == 503
+            assert response.headers["retry-after"] == "1"
+            assert "can&#39;t be used now" in response.text or "can't be used now" in response.text
+            assert "internal" not in response.text
+    assert "db.internal" in caplog.text
 
 
 async def test_a_closed_manager_answers_503():

@@ -46,8 +46,8 @@ async def listed(
         )
     if search is not None and not isinstance(search, str):
         raise ValueError(f"search must be text, not {shown(search)}")
-    if search and problem_of(search):  # no process has this anywhere
-        return []
+    if (search and problem_of(search)) or (name is not None and problem_of(name)):
+        return []  # no process has this anywhere, and not every store can be asked for it
     wanted = Wanted(
         statuses=None if statuses is None else tuple(ProcessStatus(one) for one in statuses),
         name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ _STATUS_OF: dict[type[errors.ProcactorsError], int] = {  # the first that fits
     errors.ActorError: 503,
 }
 _TRY_AGAIN_S = 1
+_log = logging.getLogger("procactors.web")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,9 +63,17 @@ def problem_of(error: Exception) -> Problem:
         status = next((status for kind, status in _STATUS_OF.items() if isinstance(error, kind)), 500)
         kind = type(error).__name__
         return Problem(
-            f"urn:procactors:{kind}", HTTPStatus(status).phrase, status, str(error), error.pid, error.step
+            f"urn:procactors:{kind}", HTTPStatus(status).phrase, status, _said(error), error.pid, error.step
         )
     return Problem("about:blank", HTTPStatus(500).phrase, 500, "the server's log says more")
+
+
+def _said(error: errors.ProcactorsError) -> str:
+    """Return what an error says, but for where the store is: what a driver said goes to the log."""
+    if isinstance(error, errors.StoreUnavailableError) and error.__cause__ is not None:
+        _log.warning("a request could not be answered: %s", error)
+        return "the store can't be used now; the server's log says more"
+    return str(error)
 
 
 def headers_of(error: Exception, problem: Problem) -> Mapping[str, str]:
