@@ -108,6 +108,21 @@ async def test_a_larger_priority_goes_first(world, room, probe):
         assert room.order == sorted(room.order, key=lambda n: (-wanted[n], n))
 
 
+async def test_an_hour_of_waiting_makes_up_for_a_point_of_priority(memory_world, room, probe):
+    async with memory_world.manager(services={"room": room}, max_running=1) as m:
+        blocker = await m.start(Process("b", {"blocker": gated}, timeout=None))
+        await probe.reached["blocker"].wait()
+        plan = Process("p", [enters])
+        old = await m.start(plan, {"n": "old"})
+        await memory_world.clock.advance("3h")
+        younger = await m.start(plan, {"n": "younger"}, priority=2)
+        urgent = await m.start(plan, {"n": "urgent"}, priority=4)
+        probe.gates["blocker"].set()
+        for handle in (blocker, old, younger, urgent):
+            await handle.result()
+        assert room.order == ["urgent", "old", "younger"]
+
+
 async def test_queued_processes_wait_in_the_store(world, probe):
     async with world.manager(max_running=1) as m:
         blocker = await m.start(Process("b", {"blocker": gated}))

@@ -1,6 +1,6 @@
 """A manager of a fleet as a program: runs whatever there is of the definitions below, until told to end.
 
-    python -m tests.fleet.yard URL NAME GATES [slots=N] [keep_s=N] [plugins=yes]
+    python -m tests.fleet.yard URL NAME GATES [slots=N] [keep_s=N] [blocked_s=N] [plugins=yes]
 
 What its steps do is noted on standard output. A step that waits goes on when there is a file of its name in
 the folder GATES.
@@ -118,7 +118,10 @@ async def main(url: str, name: str, gates: Path, words: dict[str, str]) -> None:
         plugins=[Ticks(ledger, gates), CronPlugin("*/1 * * * * *", FREE)] if "plugins" in words else (),
         max_running=int(words.get("slots", 16)),
         options=ManagerOptions(
-            lease_s=LEASE_S, crash_limit=50, keep_ended_s=float(words.get("keep_s", 86_400))
+            lease_s=LEASE_S,
+            crash_limit=50,
+            keep_ended_s=float(words.get("keep_s", 86_400)),
+            blocked_after_s=float(words.get("blocked_s", 60)),
         ),
     )
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
