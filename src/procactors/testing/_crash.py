@@ -160,14 +160,17 @@ class _World:
         if crash is not None:
             store.crash_at(*crash)
         for lives in range(1, _MOST_LIVES):
-            found, result = await self._live(clock, store)
+            found, result = await self._live(clock, store, lives)
             if found:
                 return _Run(result, store.commits, lives)
             store.reboot()
         raise AssertionError(f"crash {crash}: no end after {_MOST_LIVES} lives")
 
-    async def _live(self, clock: VirtualClock, store: SimulatedStore) -> tuple[bool, Any]:
-        """Return whether the scenario came to its end in the life of one manager, and its result."""
+    async def _live(self, clock: VirtualClock, store: SimulatedStore, life: int) -> tuple[bool, Any]:
+        """Return whether the scenario came to its end in the life of one manager, and its result.
+
+        Each life has randomness of its own: two of one seed and one moment would make the same pids.
+        """
         result: Any = None
         m = manager(
             clock=clock,
@@ -176,6 +179,7 @@ class _World:
             options=self._options,
             max_running=self._max_running,
             plugins=self._plugins,
+            seed=life,
         )
         try:
             with anyio.CancelScope() as scope:
