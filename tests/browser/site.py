@@ -58,6 +58,10 @@ class Site:
         """Return all about a process."""
         return self._portal.call(self._manager.info, pid)
 
+    def proceed(self, pid, answer):
+        """Answer a process's question, as somebody else."""
+        self._portal.call(self._manager.proceed, pid, answer)
+
     def give_turns(self, count):
         """Let the steps that lay out pages do so many more."""
         for _ in range(count):

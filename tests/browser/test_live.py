@@ -193,6 +193,17 @@ def test_an_error_is_read_with_its_traceback_and_its_cause(site, page):
     expect(traceback).to_be_visible()
 
 
+def test_the_history_is_read_and_grows(site, page):
+    pid = site.started(ARTICLE, "interrupted", TITLE)
+    go_live(page, f"/processes/{pid}")
+    page.get_by_text("events", exact=False).first.click()
+    history = page.get_by_role("region", name="Table of events")
+    expect(history).to_contain_text("process interrupted")
+    expect(history).not_to_contain_text("process finished")
+    site.proceed(pid, {"approved": True})
+    expect(history).to_contain_text("process finished")
+
+
 def test_a_failed_process_is_tried_again(site, page):
     pid = site.started(SPELLING, "failed", TITLE)
     page.goto(f"/processes/{pid}")

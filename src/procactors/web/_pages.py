@@ -13,6 +13,7 @@ from procactors.web._api import TYPED
 from procactors.web._children import tree_below
 from procactors.web._forgery import remember, token_for
 from procactors.web._forms import fields_of
+from procactors.web._history import happenings
 from procactors.web._listing import page_of, query_in
 from procactors.web._look import page
 from procactors.web._members import members_of
@@ -103,6 +104,7 @@ class Pages:
             token=token,
             fields=self._api.redaction.fields(fields_of(info.interrupt.schema if info.interrupt else None)),
             begun=[row.name for row in rows if row.attempts or row.status is not StepStatus.PENDING],
+            happenings=happenings(history),
             tree=await tree_below(self._manager, access, request, info),
             verbs=VERBS,
             typed=typed,
