@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture
-def world(request, tmp_path, probe, nothing_is_left):
+def world(request, tmp_path, probe):
     """On every store. With a file the store is polled every 50 ms, so only seconds should pass here."""
     url = f"sqlite:///{tmp_path}/store.db"
     if request.param == "postgres":
@@ -80,13 +80,13 @@ def world(request, tmp_path, probe, nothing_is_left):
 
 
 @pytest.fixture
-def memory_world(tmp_path, probe, nothing_is_left):
+def memory_world(tmp_path, probe):
     """In memory only: days may pass."""
     return World("memory", "", probe)
 
 
 @pytest.fixture
-def file_world(tmp_path, probe, nothing_is_left):
+def file_world(tmp_path, probe):
     """On a file only."""
     return World("sqlite", f"sqlite:///{tmp_path}/store.db", probe)
 
@@ -121,25 +121,8 @@ def _bounded(test):
     return bounded
 
 
-@pytest.fixture
-async def nothing_is_left():
-    """Every task and every thread that began in the test's world is over when it ends."""
-    tasks, threads = _tasks(), set(threading.enumerate())
+@pytest.fixture(autouse=True)
+def garbage_is_collected():
+    """What a test leaves to the garbage collector complains in that test."""
     yield
-    left = _tasks() - tasks
-    assert not left, f"tasks left: {left}"
-    for thread in set(threading.enumerate()) - threads:
-        if (
-            "AnyIO worker thread" not in thread.name
-        ):  # anyio's pool keeps idle workers for the loop's next call
-            thread.join(2)
-            assert not thread.is_alive(), f"thread left: {thread}"
     gc.collect()
-
-
-def _tasks():
-    return {
-        (task.id, task.name)
-        for task in anyio.get_running_tasks()
-        if "TestRunner" not in task.coro.__qualname__
-    }

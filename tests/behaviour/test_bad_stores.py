@@ -45,7 +45,7 @@ async def use(url, **options):
         "sqlite://host/a.db",
     ],
 )
-async def test_a_url_that_names_no_store_is_refused(tmp_path, monkeypatch, url, nothing_is_left):
+async def test_a_url_that_names_no_store_is_refused(tmp_path, monkeypatch, url):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidStoreError) as caught:
         await use(url)
@@ -54,12 +54,12 @@ async def test_a_url_that_names_no_store_is_refused(tmp_path, monkeypatch, url, 
 
 
 @pytest.mark.parametrize("url", [None, 7])
-async def test_what_is_no_text_is_no_url(url, nothing_is_left):
+async def test_what_is_no_text_is_no_url(url):
     with pytest.raises((InvalidStoreError, TypeError)):
         await use(url)
 
 
-async def test_a_relative_and_an_absolute_url_name_files(tmp_path, monkeypatch, nothing_is_left):
+async def test_a_relative_and_an_absolute_url_name_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert await use("sqlite:///relative.db") == {"x": 1}
     assert (tmp_path / "relative.db").exists()
@@ -67,7 +67,7 @@ async def test_a_relative_and_an_absolute_url_name_files(tmp_path, monkeypatch, 
     assert (tmp_path / "absolute.db").exists()
 
 
-async def test_a_file_with_a_strange_name_is_used(tmp_path, nothing_is_left):
+async def test_a_file_with_a_strange_name_is_used(tmp_path):
     for name in ("with space.db", "ümläut.db", "per%cent.db", "a#b.db"):
         assert await use(f"sqlite:///{tmp_path}/{name}") == {"x": 1}
         async with ProcessManager(f"sqlite:///{tmp_path}/{name}") as manager:
@@ -77,7 +77,7 @@ async def test_a_file_with_a_strange_name_is_used(tmp_path, nothing_is_left):
 @pytest.mark.parametrize(
     "content", [b"no database at all" * 100, b"my notes", b"SQLite format 3\0 but then rubbish" * 99]
 )
-async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path, content, nothing_is_left):
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     with pytest.raises(InvalidStoreError, match=r"notes\.txt"):
@@ -85,22 +85,22 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path,
     assert path.read_bytes() == content
 
 
-async def test_an_empty_file_is_an_empty_store(tmp_path, nothing_is_left):
+async def test_an_empty_file_is_an_empty_store(tmp_path):
     (tmp_path / "a.db").write_bytes(b"")
     assert await use(f"sqlite:///{tmp_path}/a.db") == {"x": 1}
 
 
-async def test_a_folder_is_no_file(tmp_path, nothing_is_left):
+async def test_a_folder_is_no_file(tmp_path):
     with pytest.raises((InvalidStoreError, StoreUnavailableError)):
         await use(f"sqlite:///{tmp_path}", options=HASTY)
 
 
-async def test_a_folder_that_does_not_exist_is_named(tmp_path, nothing_is_left):
+async def test_a_folder_that_does_not_exist_is_named(tmp_path):
     with pytest.raises((InvalidStoreError, StoreUnavailableError), match="missing"):
         await use(f"sqlite:///{tmp_path}/missing/a.db", options=HASTY)
 
 
-async def test_the_file_may_be_the_applications_own(tmp_path, nothing_is_left):
+async def test_the_file_may_be_the_applications_own(tmp_path):
     path = tmp_path / "app.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE pages (title TEXT)")
@@ -130,7 +130,7 @@ def version_table(path):
     raise AssertionError(f"no table holds the version: {tables}")
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path, nothing_is_left):
+async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path):
     path = tmp_path / "a.db"
     await use(f"sqlite:///{path}")
     table, column = version_table(path)
@@ -147,7 +147,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_pa
     connection.close()
 
 
-async def test_a_database_that_is_locked_refuses_a_start_in_time_and_loses_nothing(tmp_path, nothing_is_left):
+async def test_a_database_that_is_locked_refuses_a_start_in_time_and_loses_nothing(tmp_path):
     path = tmp_path / "a.db"
     async with ProcessManager(f"sqlite:///{path}", options=HASTY) as manager:
         first = await manager.start(P, {"x": 1})
@@ -162,7 +162,7 @@ async def test_a_database_that_is_locked_refuses_a_start_in_time_and_loses_nothi
         assert await first.result() == {"x": 1}
 
 
-async def test_a_step_that_finishes_while_the_database_is_locked_is_not_lost(tmp_path, nothing_is_left):
+async def test_a_step_that_finishes_while_the_database_is_locked_is_not_lost(tmp_path):
     path = tmp_path / "a.db"
     async with ProcessManager(f"sqlite:///{path}", options=HASTY, services={"path": path}) as manager:
         handle = await manager.start(Process("p", {"a": locks_the_database, "b": echo}))
@@ -185,7 +185,7 @@ async def locks_the_database(data, ctx):
     return {"locked": True}
 
 
-async def test_a_failed_opening_leaves_nothing_and_may_be_tried_again(tmp_path, nothing_is_left):
+async def test_a_failed_opening_leaves_nothing_and_may_be_tried_again(tmp_path):
     path = tmp_path / "a.db"
     path.write_bytes(b"rubbish" * 100)
     manager = ProcessManager(f"sqlite:///{path}")

@@ -303,7 +303,7 @@ async def test_the_lifespan_opens_and_closes(tmp_path):
         await manager.list()
 
 
-async def test_nothing_is_left_after_closing(tmp_path, nothing_is_left):
+async def test_nothing_is_left_after_closing(tmp_path):
     url = f"sqlite:///{tmp_path}/store.db"
     async with ProcessManager(url) as manager:
         await (await manager.start(Process("p", {"a": echo, "b": plain}), {})).result()

@@ -31,11 +31,13 @@ from tests.behaviour import slow_to_import
 from tests.behaviour.history import history, kinds, until, until_status, until_true
 from tests.behaviour.steps import echo
 
-QUICK = {"kill_grace_s": 0.3, "grace_s": 0.2, "progress_every_s": 0.01}
+QUICK = {"kill_grace_s": 0.3, "progress_every_s": 0.01}
+EVER_MORE_TIME_S = (1, 5, 20)
+"""For a step that has to have begun when its time is over, on a machine that may be busy."""
 
 
 @pytest.fixture
-def managers(tmp_path, nothing_is_left):
+def managers(tmp_path):
     """Makes managers; after them no OS process is left that they have started."""
 
     def make(**options):
@@ -108,8 +110,7 @@ async def until_dead(*os_pids):
     async def all_dead():
         return not any(map(is_alive, os_pids))
 
-    with anyio.fail_after(5):
-        await until_true(all_dead)
+    await until_true(all_dead)
 
 
 # Workers.
@@ -161,10 +162,10 @@ async def test_waiting_for_a_worker_does_not_count_as_the_steps_own_time(manager
     async with managers(workers=1) as m:
         first = await start(m, steps.gated, {"note": str(tmp_path / "first"), "gate": str(gate)})
         await noted(tmp_path / "first")
-        hasty = Process("p", [in_worker(steps.stable, timeout=1, heartbeat=1)])
+        hasty = Process("p", [in_worker(steps.stable, timeout=2, heartbeat=2)])
         second = await m.start(hasty, {"n": 1})
         await until(m, second.pid, "StepStarted")
-        await anyio.sleep(1.2)
+        await anyio.sleep(2.2)
         gate.touch()
         assert await second.result() == {"n": 2}
         await first.result()
@@ -295,9 +296,8 @@ async def test_a_step_that_wants_too_much_memory_fails(managers):
 )
 async def test_a_crash_is_noticed_at_once_and_says_how(managers, call, exit_code, signal):
     async with managers() as m:
-        with anyio.fail_after(10):
-            error = await failure(m, call)
-        assert error.type == "StepCrashedError"
+        error = await failure(m, call)
+        assert error.type == "StepCrashedError", "and not that its time was over"
         assert (error.exit_code, error.signal) == (exit_code, signal)
         assert (error.step, error.attempt) == ("s", 1)
         assert str(exit_code or signal) in error.message
@@ -354,8 +354,13 @@ async def test_a_crash_concerns_no_other_step(managers, tmp_path):
 
 @pytest.mark.parametrize("call", [steps.wait, steps.wait_async])
 async def test_a_step_cleans_up_when_its_time_is_over(managers, tmp_path, call):
-    async with managers(kill_grace_s=10, grace_s=10) as m:
-        error = await failure(m, call, {"note": str(tmp_path / "note")}, timeout=None, heartbeat=1)
+    async with managers(kill_grace_s=30) as m:
+        for heartbeat in EVER_MORE_TIME_S:
+            error = await failure(
+                m, call, {"note": str(tmp_path / "note")}, timeout=None, heartbeat=heartbeat
+            )
+            if words_in(tmp_path / "note"):
+                break
         assert error.type == "TimeoutError"
         assert error.signal == "SIGTERM"
         assert "SIGTERM" in error.message
@@ -365,11 +370,13 @@ async def test_a_step_cleans_up_when_its_time_is_over(managers, tmp_path, call):
 
 async def test_a_deaf_step_is_killed_with_its_children_after_the_grace(managers, tmp_path):
     async with managers() as m:
-        process = Process("p", [in_worker(steps.deaf, timeout=1)])
-        handle = await m.start(process, {"note": str(tmp_path / "note")})
-        os_pids = await noted(tmp_path / "note")
-        with pytest.raises(ProcessFailedError) as caught:
-            await handle.result()
+        for timeout in EVER_MORE_TIME_S:
+            process = Process("p", [in_worker(steps.deaf, timeout=timeout)])
+            handle = await m.start(process, {"note": str(tmp_path / "note")})
+            with pytest.raises(ProcessFailedError) as caught:
+                await handle.result()
+            if os_pids := words_in(tmp_path / "note"):
+                break
         error = caught.value.error
         assert (error.type, error.signal) == ("TimeoutError", "SIGKILL")
         assert not error.abandoned
@@ -379,10 +386,12 @@ async def test_a_deaf_step_is_killed_with_its_children_after_the_grace(managers,
 async def test_the_process_timeout_ends_the_os_process_and_says_so(managers, tmp_path):
     async with managers(workers=1) as m:
         await result(m, steps.whoami)  # so that it begins at once
-        handle = await start(m, steps.deaf, {"note": str(tmp_path / "note")}, timeout=2)
-        os_pids = await noted(tmp_path / "note")
-        with pytest.raises(ProcessTimedOutError) as caught:
-            await handle.result()
+        for timeout in EVER_MORE_TIME_S:
+            handle = await start(m, steps.deaf, {"note": str(tmp_path / "note")}, timeout=timeout)
+            with pytest.raises(ProcessTimedOutError) as caught:
+                await handle.result()
+            if os_pids := words_in(tmp_path / "note"):
+                break
         assert caught.value.error.signal == "SIGKILL"
         await until_dead(*os_pids)
 
@@ -431,7 +440,7 @@ async def test_closing_waits_for_a_running_step(managers, tmp_path):
 async def test_closing_ends_a_step_that_takes_longer_and_costs_it_no_attempt(managers, tmp_path):
     gate = tmp_path / "gate"
     data = {"note": str(tmp_path / "note"), "gate": str(gate)}
-    async with managers() as m:
+    async with managers(grace_s=0.2) as m:
         handle = await start(m, steps.gated, data)
         os_pids = await noted(tmp_path / "note")
     assert not any(map(is_alive, os_pids))

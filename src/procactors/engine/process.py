@@ -100,6 +100,8 @@ class ProcessActor(Actor[Message]):
         actor = cls.taken(room, record, record.state, record.epoch)
         actor.cause = actor._first = cause  # noqa: SLF001 - its own class
         actor._ending = Ending(abandoned=True)  # noqa: SLF001 - its own class
+        if isinstance(cause, TimeUp):
+            actor._begun_seq = cause.seq  # noqa: SLF001 - its own class
         return actor
 
     @property
