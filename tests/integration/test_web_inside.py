@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from procactors import Process, ProcessManager, Step
-from procactors.deferred import DeferredScheduler, DeferredUpdates, defer
+from procactors.deferred import DeferredScheduler, DeferredUpdates, Stage, defer
 from procactors.web import DeferredMiddleware, allow_all, process_app
 from tests.integration.served import served
 from tests.integration.web_reading import is_own_page
@@ -20,6 +20,7 @@ def break_quietly():
 
 async def defer_something(data):
     defer(break_quietly)
+    defer(len, (), stage=Stage.PRESEND)
     return data
 
 
@@ -84,7 +85,7 @@ async def test_what_failed_in_processes_is_shown_by_its_origin():
         (origin,) = {event["origin"] for event in found["failures"]}
         assert "in defer_something" in origin
         (own,) = found["schedulers"]
-        assert (own["name"], own["failed"], own["pending"]) == ("deferred", 4, {})
+        assert (own["name"], own["ran"], own["failed"], own["pending"]) == ("deferred", 4, 4, {})
         assert own["failures"] == {origin: 4}
         page = await client.get("/deferred")
         assert is_own_page(page)
@@ -119,11 +120,25 @@ async def test_what_waits_is_shown_by_its_origin():
 
 async def test_the_middleware_shows_its_scheduler():
     async with ProcessManager("memory://") as manager:
-        app = DeferredMiddleware(process_app(manager, authorize=allow_all), manager=manager)
+        pages = process_app(manager, authorize=allow_all)
+
+        async def deferring(scope, receive, send):
+            if scope["type"] == "http":
+                defer(break_quietly, stage=Stage.PRESEND)
+                defer(len, ())
+            await pages(scope, receive, send)
+
+        app = DeferredMiddleware(deferring, manager=manager)
         async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             assert "around responses" in (await client.get("/deferred")).text
-            names = [one["name"] for one in (await client.get("/api/deferred")).json()["schedulers"]]
-            assert names == ["deferred", "responses"]
+            while True:  # what runs after a response may still do when its reader has it
+                steps, responses = (await client.get("/api/deferred")).json()["schedulers"]
+                if responses["ran"]:
+                    break
+            assert (steps["name"], responses["name"]) == ("deferred", "responses")
+            ((origin, count),) = responses["failures"].items()
+            assert "in test_the_middleware" in origin
+            assert count == responses["failed"] >= 1
         assert [one.name for one in manager.schedulers()] == ["deferred"]
 
 

@@ -179,6 +179,15 @@ class DeferredScheduler:
         self._held.scopes.setdefault(updates, False)
         return await actor.ask(message(updates, next(self._numbers)), timeout=None)
 
+    def note(self, updates: DeferredUpdates, report: Report | None = None) -> None:
+        """Count what came of updates that somebody else has run, as PRESEND is in a request's own task.
+
+        Args:
+            updates: Their queue.
+            report: What its `run` returned; None: it raised.
+        """
+        self._held.note(updates, report)
+
     def _again(self, updates: DeferredUpdates) -> None:
         actor = self._require_actor(alive=True)
         self._held.scopes[updates] = True

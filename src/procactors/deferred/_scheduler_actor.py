@@ -99,6 +99,11 @@ class Held:
         self.waiting = 0
         self.lost = 0
 
+    def note(self, updates: DeferredUpdates, report: Report | None) -> None:
+        """Count what came of a run; None: it raised."""
+        self.report += updates.take_report() if report is None else report
+        self.failures.update(updates.take_failures() or ())
+
     async def part_with_all(self) -> None:
         """Hand over what is left of all scopes; log what nobody takes.
 
@@ -209,8 +214,7 @@ class SchedulerActor(Actor[Message]):
             if not updates.opportunistic:
                 self.ref.tell(message)  # what caused the error is gone, what is left has its turn yet
         finally:
-            self._held.report += updates.take_report() if report is None else report
-            self._held.failures.update(updates.take_failures() or ())
+            self._held.note(updates, report)
             if slot is not None:
                 slot.send(report) if report is not None else slot.fail(_stopped())
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from procactors.deferred import DeferredUpdates, LazyScope, Stage
+from procactors.deferred import DeferredUpdates, LazyScope, Report, Stage
 from procactors.engine import checkpoint
 from procactors.engine.messages import Write
 from procactors.engine.updates import enqueue, keep, row_of
@@ -77,10 +77,13 @@ class Deferral(LazyScope):
 
         Cancellation: the update in progress is rolled back.
         """
+        report: Report | None = None
         try:
-            await updates.run(Stage.PRESEND)
+            report = await updates.run(Stage.PRESEND)
         except Exception as error:  # noqa: BLE001 - a failure to merge fails no step
             self._broke(error)
+        finally:
+            self._room.deferred.note(updates, report)
         self.rows = tuple(row_of(self._room, update) for update in updates.take_durable())
 
     async def after_checkpoint(self, updates: DeferredUpdates) -> None:

@@ -18,7 +18,7 @@ from procactors.web._scope import ConnectionScope
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from procactors.deferred import DeferredUpdates
+    from procactors.deferred import DeferredUpdates, Report
     from procactors.web._asgi import Message
 
 _SERVER_ERROR = 500
@@ -75,13 +75,17 @@ class RequestScope(ConnectionScope):
     async def _run_presend(self, updates: DeferredUpdates) -> Exception | None:
         """Run PRESEND and have durable updates kept; return the first error that the client is shown."""
         shown: Exception | None = None
+        report: Report | None = None
         with anyio.CancelScope(shield=True):
             try:
-                await updates.run(Stage.PRESEND)
+                report = await updates.run(Stage.PRESEND)
             except Exception as error:
                 if not is_http_error(error):
                     raise
                 shown = error
+            finally:
+                if self._deferral.scheduler is not None:
+                    self._deferral.scheduler.note(updates, report)
             await updates.persisted()
         return shown
 
