@@ -25,6 +25,10 @@ Connection = Any
 
 sql = queries_of("postgres")
 
+PASSES_ON = (
+    "is behind a pooler that gives each transaction another session of the server (PgBouncer's"
+    " pool_mode=transaction): settings, LISTEN and prepared statements are lost; use pool_mode=session"
+)
 _CONNECT_S = 10
 _COMMAND_S = 60
 _PASSING = (
@@ -70,6 +74,8 @@ class Session:
             self._setup += f'; SET search_path TO "{location.schema}"'
         self._on_connect = on_connect
         self._connection: Connection = None
+        self.backend = 0
+        """The server's number of this session, as it was when it was last connected."""
         self._lock = anyio.Lock()
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -85,10 +91,9 @@ class Session:
         return await self.run(lambda connection: converse(connection, talk))
 
     @property
-    def backend(self) -> int:
-        """The server's number of this session; 0: there is none now."""
-        is_open = self._connection is not None and not self._connection.is_closed()
-        return self._connection.get_server_pid() if is_open else 0
+    def is_pooled(self) -> bool:
+        """Whether there is somebody between, who does not tell the server's own number of the session."""
+        return self._connection is not None and self._connection.get_server_pid() != self.backend
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -101,6 +106,7 @@ class Session:
                 server_settings={"application_name": "procactors"},
             )
             await connection.execute(self._setup)
+            self.backend = await connection.fetchval(sql["backend"])
             if self._on_connect is not None:
                 await self._on_connect(connection)
             self._connection = connection
@@ -175,5 +181,7 @@ def translated(where: str) -> Iterator[None]:
         raise StoreUnavailableError(f"{where} can't be used now: {text}") from error
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         raise InvalidDataError(f"{where} can't keep what was to be written: {error}") from error
+    except (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError) as error:
+        raise InvalidStoreError(f"{where} {PASSES_ON}") from error
     except asyncpg.PostgresError as error:
         raise InvalidStoreError(f"{where} refused: {error}") from error

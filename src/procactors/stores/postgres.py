@@ -19,14 +19,14 @@ import anyio
 import asyncpg
 
 from procactors._clock import Deadline, Instant
-from procactors.errors import InvalidStateError, StoreUnavailableError
+from procactors.errors import InvalidStateError, InvalidStoreError, StoreUnavailableError
 from procactors.stores import _batch as b
 from procactors.stores._appending import AppendingTransaction, append_at_once, landed
 from procactors.stores._borrowed import foreign
 from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_postgres
-from procactors.stores._on_postgres import Session, converse, sql, translated
+from procactors.stores._on_postgres import PASSES_ON, Session, converse, sql, translated
 from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ _POLLS = 20
 """A look without a notification is taken so much more seldom than in a file."""
 
 _HELLO = "hello"
+_CATCHES = 3
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,30 @@ class PostgresStore(TalkingStore):
     async def open(self) -> None:
         """Connect, and bring the schema to the newest version."""
         try:
+            await self._outside(self._writer.run(self._refuse_passing_on))
             await self._outside(self._writer.run(self._prepare))
             await self._outside(self._reader.run(self._nothing))
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.close()
             raise
+
+    async def _refuse_passing_on(self, connection: Connection) -> None:
+        """Refuse a pooler that gives the session away between transactions, as far as it can be caught at it.
+
+        Another connection's transaction gets the session that was free a moment ago, unless somebody else
+        was quicker.
+        """
+        if not self._writer.is_pooled:
+            return
+        other = self.session()
+        try:
+            for _ in range(_CATCHES):
+                mine = await connection.fetchval(sql["backend"])
+                if await other.run(lambda one: one.fetchval(sql["backend"])) == mine:
+                    raise InvalidStoreError(f"{self.url} {PASSES_ON}")
+        finally:
+            await other.close()
 
     async def _prepare(self, connection: Connection) -> None:
         await self.note_time(connection)

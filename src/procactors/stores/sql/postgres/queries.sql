@@ -9,6 +9,9 @@ WHERE channel IS NOT NULL UNION ALL SELECT pg_current_xact_id()::TEXT, NULL WHER
 -- name: outcome_of_transaction
 SELECT pg_xact_status($1::TEXT::xid8);
 
+-- name: backend
+SELECT pg_backend_pid();
+
 -- name: time
 SELECT extract(epoch FROM clock_timestamp())::DOUBLE PRECISION;
 
