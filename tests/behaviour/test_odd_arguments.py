@@ -16,6 +16,7 @@ from procactors import (
     ProcessFailedError,
     ProcessManager,
     RetryAfter,
+    Step,
 )
 from tests.behaviour.history import until_status
 from tests.behaviour.steps import ask, echo, gated
@@ -238,3 +239,16 @@ def test_a_manager_that_could_not_work_is_refused(arguments):
 def test_it_is_tried_again_after_seconds(seconds):
     with pytest.raises(ValueError, match="must be 0 or more"):
         RetryAfter(seconds)
+
+
+async def takes_a_keyword(data, *, ctx):
+    return ctx.step
+
+
+async def test_a_step_with_a_keyword_that_nothing_fills_is_refused(memory_world):
+    async with memory_world.manager() as m:
+        with pytest.raises(InvalidDefinitionError, match="nothing fills the keyword 'ctx'"):
+            await m.start(Process("p", [takes_a_keyword]))
+        filled = Step("s", takes_a_keyword, kwargs={"ctx": {"step": 1}})
+        with pytest.raises(ProcessFailedError, match="AttributeError"):  # it was called
+            await (await m.start(Process("p", [filled]))).result()

@@ -8,18 +8,36 @@ import types
 import anyio
 import pytest
 
-from procactors import Process, ProcessCancelledError, ProcessManager, Step, StepNotResolvableError, step
-from tests.behaviour.history import history, kinds, only, until
+from procactors import (
+    ManagerOptions,
+    Process,
+    ProcessCancelledError,
+    ProcessManager,
+    Step,
+    StepNotResolvableError,
+    step,
+)
+from tests.behaviour.history import history, kinds, only, until, until_status
 from tests.behaviour.steps import ask, echo, gated, grow, note
 
 MODULE = "behaviour_shop"
+SHOP = """
+import os
+from os import system
+
+async def pack(data):
+    return {**data, 'packed': True}
+
+class NoStep:
+    pass
+"""
 
 
 @pytest.fixture
 def shop(monkeypatch):
     """A module of steps that can be deployed and taken away."""
     module = types.ModuleType(MODULE)
-    exec("async def pack(data):\n    return {**data, 'packed': True}\n", vars(module))
+    exec(SHOP, vars(module))
     monkeypatch.setitem(sys.modules, MODULE, module)
     return module
 
@@ -68,10 +86,29 @@ async def test_a_reference_resolves_only_in_modules_that_the_manager_was_told_of
             await m.start(packing())
     async with ProcessManager(f"sqlite:///{tmp_path}/a.db", modules=[MODULE]) as m:
         assert await (await m.start(packing(), {"x": 1})).result() == {"x": 1, "packed": True}
-        for outside in ("os:system", f"{MODULE}x:pack", f"{MODULE}:nothing", f"{MODULE}:", ":pack"):
+        outside_of = ("os:system", f"{MODULE}x:pack", f"{MODULE}:nothing", f"{MODULE}:", ":pack")
+        imported_there = (f"{MODULE}:os.system", f"{MODULE}:system", f"{MODULE}:pack.__class__")
+        for outside in (*outside_of, *imported_there):
             spec = {"name": "p", "steps": {"s": {"call": outside}}}
             with pytest.raises((StepNotResolvableError, ValueError)):
                 await m.start(Process.from_spec(spec))
+
+
+@pytest.mark.parametrize("reference", [f"{MODULE}:NoStep", f"{MODULE}:pack.__class__", "behaviour_script:f"])
+async def test_a_row_that_names_what_can_not_be_called_hinders_nobody_else(
+    shop, reference, tmp_path, monkeypatch
+):
+    (tmp_path / "behaviour_script.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    url, modules = f"sqlite:///{tmp_path}/a.db", [MODULE, "behaviour_script"]
+    hasty = ManagerOptions(blocked_after_s=0.01)
+    async with ProcessManager(url, run=False) as client:
+        bad = await client.start(Process.from_spec({"name": "bad", "steps": {"s": {"call": reference}}}))
+        good = await client.start(packing())
+        async with ProcessManager(url, modules=modules, options=hasty):
+            assert await good.result() == {"packed": True}
+            await until_status(bad, "blocked")
+            assert (await bad.info()).reason
 
 
 async def test_a_step_that_is_gone_is_passed_over_and_after_a_minute_the_process_is_blocked(world, probe):

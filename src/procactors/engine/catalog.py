@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from procactors.engine.updates import RESOLVE
-from procactors.errors import InvalidDefinitionError, StepNotResolvableError
+from procactors.errors import InvalidDefinitionError, ProcactorsError, StepNotResolvableError
 from procactors.executors.call import PreparedStep, prepare
 from procactors.model.composite import Composite
 from procactors.model.reference import resolve
@@ -44,8 +44,18 @@ class Catalog:
         if found is None or found.step is not step:
             if len(self._prepared) >= _KEPT:
                 self._prepared.clear()
-            found = self._prepared[id(step)] = prepare(step, self._services, self.modules)
+            found = self._prepared[id(step)] = self._prepare(step)
         return found
+
+    def _prepare(self, step: Step) -> PreparedStep:
+        try:
+            return prepare(step, self._services, self.modules)
+        except ProcactorsError:
+            raise
+        except Exception as error:  # whatever a signature or an annotation of somebody's may raise
+            raise InvalidDefinitionError(
+                f"step {step.name!r} can't be called: {error!r}", step=step.name
+            ) from error
 
     def check(self, plan: Process) -> bool:
         """Prepare all steps of a plan; raises as `prepared` does. True if one of them was refused before."""

@@ -61,7 +61,7 @@ class PreparedStep:
         if not self._is_built:
             self._shape = _shape(call, step, len(step.args), frozenset(keywords))
         elif inspect.isclass(call):
-            self._shape = _shape(getattr(call, "execute"), step, 0, frozenset(), skip=1)  # noqa: B009 - checked by Step
+            self._shape = _shape(_execute_of(call, step), step, 0, frozenset(), skip=1)
         self.place = self._place()
         """Which executor runs it: "loop", "thread" or "process"."""
 
@@ -104,6 +104,17 @@ class PreparedStep:
             return self.step.args, self._keywords
         args, kwargs = msgspec.json.decode(self._arguments)
         return args, {**self._keywords, **kwargs}
+
+
+def _execute_of(call: type, step: Step) -> Callable[..., Any]:
+    execute = getattr(call, "execute", None)
+    if not callable(execute):
+        raise InvalidDefinitionError(
+            f"step {step.name!r}: class {call.__qualname__} has no method execute(data[, ctx])",
+            step=step.name,
+        )
+    found: Callable[..., Any] = execute
+    return found
 
 
 def _encoded_arguments(step: Step) -> bytes | None:
@@ -249,9 +260,26 @@ def _shape(call: Callable[..., Any], step: Step, args: int, keywords: frozenset[
             f" besides what args, kwargs and services fill, not {[p.name for p in free]}",
             step=step.name,
         )
+    _check_keywords(call, step, keywords)
     kind = _annotation(call, free[0]) if free else Any
     decode, wants = _decoder(kind, step.name)
     return Shape(takes_context, inspect.iscoroutinefunction(call), decode, wants)
+
+
+def _check_keywords(call: Callable[..., Any], step: Step, keywords: frozenset[str]) -> None:
+    for parameter in _parameters(call):
+        is_open = parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in keywords
+        if (
+            is_open
+            and parameter.default is inspect.Parameter.empty
+            and parameter.name not in step.optional_services
+        ):
+            raise InvalidDefinitionError(
+                f"step {step.name!r}: nothing fills the keyword {parameter.name!r} of"
+                f" {getattr(call, '__qualname__', call)}: name it in kwargs= or services="
+                " (data and ctx come by position)",
+                step=step.name,
+            )
 
 
 def _annotation(call: Callable[..., Any], parameter: inspect.Parameter) -> Any:

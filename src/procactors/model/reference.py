@@ -75,6 +75,8 @@ def register(call: Call) -> str:
 def resolve(reference: str, modules: Sequence[str] = ()) -> Call:
     """Return what `reference` stands for.
 
+    What a module of the program has merely imported is not its own: `shop:os.system` leads nowhere.
+
     Args:
         reference: A stable name, or `module:qualname`.
         modules: Names of modules and packages from which steps may be imported.
@@ -86,19 +88,30 @@ def resolve(reference: str, modules: Sequence[str] = ()) -> Call:
     if known is not None:
         return known
     module, colon, qualname = reference.partition(":")
-    if not colon or not any(module == name or module.startswith(f"{name}.") for name in modules):
+    if not colon or not _lies_in(module, modules):
         raise StepNotResolvableError(
             f"step reference {reference!r} is not known in this program; mark the step with @step and"
             " import its module, or name the module in ProcessManager(modules=...)"
         )
     try:
         found: Any = _walk(importlib.import_module(module), qualname)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the latter of a module that is a script
         raise StepNotResolvableError(f"step reference {reference!r} can't be imported: {error!r}") from error
     if not callable(found):
         raise StepNotResolvableError(f"step reference {reference!r} names a {type(found).__name__}")
+    if not _lies_in(getattr(found, "__module__", None), modules):
+        raise StepNotResolvableError(
+            f"step reference {reference!r} leads to {_place(found)}, which lies in none of the modules that"
+            " this manager was told of: mark it with @step, or name its module, too"
+        )
     resolved: Call = found
     return resolved
+
+
+def _lies_in(module: Any, modules: Sequence[str]) -> bool:
+    return isinstance(module, str) and any(
+        module == name or module.startswith(f"{name}.") for name in modules
+    )
 
 
 def problem_of(reference: str) -> str | None:
