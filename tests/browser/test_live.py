@@ -129,6 +129,18 @@ def test_a_page_that_is_not_looked_at_holds_no_connection_and_catches_up(site, p
     expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
 
 
+def test_a_page_whose_stream_a_proxy_refuses_tries_again(site, page):
+    pid = site.started(TWO_SIDES, "running")
+    page.route("**/events*", lambda route: route.fulfill(status=502))
+    page.goto(f"/processes/{pid}")
+    expect(page.get_by_role("status")).to_have_text("reconnecting")
+    page.unroute("**/events*")
+    expect(page.get_by_role("status")).to_have_text("live")
+    site.give_turns(2 * PAGES)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+    expect(page.get_by_role("status")).to_have_text("")
+
+
 def look(page, *, away):
     """Look at another window, or at this one again, as a browser would tell it."""
     page.evaluate(

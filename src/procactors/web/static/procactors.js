@@ -5,6 +5,7 @@
 
 (() => {
   const REFRESH_AFTER_MS = 400;
+  const LISTEN_AGAIN_AFTER_MS = 3000;
   const main = document.querySelector("main");
   const status = document.getElementById("live");
 
@@ -123,14 +124,15 @@
 
   function listen() {
     source = new EventSource(main.dataset.live);
-    source.addEventListener("open", () => { status.textContent = "live"; });
+    source.addEventListener("open", () => say("live"));
     source.addEventListener("error", () => {
-      if (source.readyState !== EventSource.CLOSED) {
-        status.textContent = "reconnecting";
-        return;
+      const isRefused = source.readyState === EventSource.CLOSED; // by a proxy, or as there is nothing more to hear
+      if (isRefused) {
+        stop();
+        later();
+        setTimeout(lookedAt, LISTEN_AGAIN_AFTER_MS);
       }
-      stop();
-      later();
+      say("reconnecting");
     });
     for (const name of main.dataset.events.split(" ")) {
       source.addEventListener(name, name === "StepProgressed" ? progressed : later);
@@ -140,7 +142,12 @@
   function stop() {
     if (source !== null) source.close();
     source = null;
-    status.textContent = "";
+    say("");
+  }
+
+  function say(state) {
+    status.textContent = state;
+    status.dataset.state = state;
   }
 
   function lookedAt() {
