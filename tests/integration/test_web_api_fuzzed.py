@@ -234,3 +234,24 @@ def test_no_form_breaks_it():
             assert response.status_code < 500, (response.request, said, response.text)
 
         check()
+
+
+PAGES = st.sampled_from(
+    ["/", "/start", "/managers", "/actors", "/deferred", "/processes/{pid}", "/static/{pid}"]
+)
+PARAMETERS = st.sampled_from(["status", "name", "search", "after", "limit", "parent", "tag", "process"])
+
+
+def test_no_address_of_a_page_breaks_it():
+    with world("app") as here:
+        pids = st.sampled_from(here.pids) | FORM_VALUES
+
+        @settings(fixed_seed, max_examples=200)
+        @given(PAGES, pids, st.dictionaries(PARAMETERS, FORM_VALUES | pids))
+        def check(page, pid, query):
+            response = here.ask(
+                method="GET", url=HOST + page.replace("{pid}", quote(pid, safe="")), params=query
+            )
+            assert response.status_code < 500, (response.request, response.text)
+
+        check()

@@ -45,6 +45,11 @@ _PASSING = (
     asyncpg.ReadOnlySQLTransactionError,  # a replica, before it is promoted
     asyncpg.PostgresSystemError,  # an I/O error
 )
+_UNFIT = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,  # a key or a name too long for an index
+)
 
 
 class Session:
@@ -179,7 +184,7 @@ def translated(where: str) -> Iterator[None]:
     except _PASSING as error:
         text = str(error) or type(error).__name__
         raise StoreUnavailableError(f"{where} can't be used now: {text}") from error
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+    except _UNFIT as error:
         raise InvalidDataError(f"{where} can't keep what was to be written: {error}") from error
     except (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError) as error:
         raise InvalidStoreError(f"{where} {PASSES_ON}") from error
