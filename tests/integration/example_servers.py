@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 
@@ -44,19 +45,18 @@ def outputs(client, pid):
     """Return the events that have the outputs of a process's steps."""
     stream = client.get(f"/processes/api/processes/{pid}/events").text
     events = re.findall(r"^event: (\w+)\ndata: (.+)$", stream, re.MULTILINE)
-    return [data for kind, data in events if kind == "StepFinished"]
+    return [json.loads(data) for kind, data in events if kind == "StepFinished"]
 
 
 def test_a_document_is_imported_across_a_kill_and_published(folder):
-    with serving(folder, 0.05) as client:
+    with serving(folder, 3600) as client:  # it counts one page, and no more
         accepted = typed(client, UPLOAD, folder)
         assert accepted.status_code == 303
         page = client.get(accepted.headers["location"])
         assert "1 documents, 0 published" in page.text  # counted before the response
         assert "EventSource" in page.text
         document = accepted.headers["location"].rpartition("/")[2]
-        seen = until(client, document, lambda now: now["step"] == "count" and (now["progress"] or [0])[0] > 5)
-        assert seen["progress"][0] < seen["progress"][1] == LINES / 40
+        until(client, document, lambda now: now["step"] == "count" and now["progress"] == [1, LINES / 40])
 
     with serving(folder, 0) as client:
         asked = until(client, document, lambda now: now["status"] == "interrupted")
@@ -70,8 +70,8 @@ def test_a_document_is_imported_across_a_kill_and_published(folder):
             "to editor: numbers.txt was uploaded",
         ]
         _, count, *_ = outputs(client, asked["pid"])
-        assert int(re.search(r'"found_counted":(\d+)', count)[1]) >= 5  # it went on where it was
-        assert '"attempt":2' in count
+        assert count["output"]["found_counted"] == 1  # it went on where it was
+        assert count["attempt"] == 2
         wait_for(lambda: client.get("/").text, lambda page: "1 documents, 1 published" in page)
         again = typed(client, UPLOAD, folder)
         assert again.headers["location"] == accepted.headers["location"]
