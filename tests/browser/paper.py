@@ -47,6 +47,10 @@ async def hand_on(data, ctx):
     return await ctx.run(NEWS, data)
 
 
+async def hand_sides_on(data, ctx):
+    return await ctx.run(TWO_SIDES, data)
+
+
 NEWS = Process("news", [fetch, Step("publish", fetch)])
 LAYOUT = Process(
     "layout", [fetch, Step("lay out", lay_out, services=["turns"]), Step("store", fetch)], timeout=3600
@@ -57,4 +61,5 @@ TWO_SIDES = Process(
 ARTICLE = Process("article", [fetch, Step("review", ask_editor), publish])
 SPELLING = Process("spelling", [fetch, Step("check", check_spelling)])
 EDITION = Process("edition", [Step("hand on", hand_on)])
-ALL = (NEWS, LAYOUT, TWO_SIDES, ARTICLE, SPELLING, EDITION)
+SHEET = Process("sheet", [Step("hand on", hand_sides_on)], timeout=3600)
+ALL = (NEWS, LAYOUT, TWO_SIDES, ARTICLE, SPELLING, EDITION, SHEET)

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.paper import ARTICLE, EDITION, LAYOUT, NEWS, PAGES, SPELLING, TWO_SIDES
+from tests.browser.paper import ARTICLE, EDITION, LAYOUT, NEWS, PAGES, SHEET, SPELLING, TWO_SIDES
 
 TITLE = {"title": "Teh news"}
 
@@ -221,6 +221,17 @@ def test_a_failed_process_is_tried_again(site, page):
     page.goto(f"/processes/{pid}")
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_role("row", name=re.compile("check"))).to_contain_text("Attempt 2")
+
+
+def test_children_move_on_the_page_of_their_parent(site, page):
+    pid = site.started(SHEET, "waiting")
+    go_live(page, f"/processes/{pid}")
+    plan = page.get_by_role("region", name="Children").get_by_role("img")
+    expect(plan).to_have_accessible_name("0 of 2 steps done")
+    site.give_turns(PAGES)
+    expect(plan).to_have_accessible_name("1 of 2 steps done")
+    site.give_turns(PAGES)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
 
 
 def test_children_lead_to_their_parent_and_back(site, page):

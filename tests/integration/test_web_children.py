@@ -7,7 +7,7 @@ import re
 from procactors import Process
 from procactors.web import _children, allow_all
 from tests.integration.web_reading import is_own_page
-from tests.integration.web_shop import QUICK, shop
+from tests.integration.web_shop import LASTING, QUICK, shop, until
 
 
 async def run_three(data, ctx):
@@ -16,6 +16,10 @@ async def run_three(data, ctx):
 
 async def run_middle(data, ctx):
     return await ctx.run(Process("middle", [run_three]), data)
+
+
+async def run_lasting(data, ctx):
+    return await ctx.run(LASTING, data)
 
 
 TOP = Process("top", [run_middle])
@@ -43,6 +47,21 @@ async def test_children_are_shown_as_a_tree_of_several_levels():
         assert tree_on(await client.get(f"/processes/{middle.pid}")) == [(1, "quick")] * 3
         (quick, *_) = await manager.list(parent=middle.pid)
         assert "Children" not in (await client.get(f"/processes/{quick.pid}")).text
+
+
+async def test_the_page_of_a_parent_hears_of_its_children_as_long_as_it_lives():
+    async with shop(allow_all) as (manager, client):
+        top = await manager.start(Process("top", [run_lasting]))
+        await until(manager, top.pid, "waiting")
+        page = await client.get(f"/processes/{top.pid}")
+        assert 'data-live="/api/events"' in page.text
+        (child,) = await manager.list(parent=top.pid)
+        assert (
+            f"/api/processes/{child.pid}/events?after=" in (await client.get(f"/processes/{child.pid}")).text
+        )
+        await top.cancel()
+        await until(manager, top.pid, "cancelled")
+        assert "data-live" not in (await client.get(f"/processes/{top.pid}")).text
 
 
 async def test_many_children_lead_to_the_list_of_all(monkeypatch):

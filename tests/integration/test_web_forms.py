@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -28,7 +29,7 @@ class Everything(msgspec.Struct):
     approved: bool
     channel: Channel
     title: str
-    pages: int = 1
+    pages: Annotated[int, msgspec.Meta(ge=1, le=900)] = 1
     price: float | None = None
     password: str = "open sesame"
     author: Author = Author("nobody")
@@ -59,6 +60,7 @@ async def test_a_form_of_every_kind_of_field_is_filled_in():
         fields = Forms(page.text).found["proceed"]
         for name in ("approved", "channel", "title", "pages", "price", "password", "author", "tags"):
             assert f'<label for="field.{name}">' in page.text
+        assert re.search(r'name="field.pages"[^>]* min="1" max="900"', page.text)
         said = {
             "field.approved": "true",
             "field.channel": '"paper"',

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _FIELDS_MAX = 500
 _PREFIX = "field."
 _KINDS = {"boolean": "boolean", "integer": "integer", "number": "number", "string": "text"}
+_OF_NUMBERS = {"min": "minimum", "max": "maximum"}
+_LIMITS = {"integer": _OF_NUMBERS, "number": _OF_NUMBERS, "text": {"maxlength": "maxLength"}}
 _DEEPEST = 8
 YES, NO = "true", "false"
 
@@ -32,6 +34,7 @@ class Field(msgspec.Struct, frozen=True):
         default: What is filled in before, as text.
         hint: What the schema says of it.
         is_secret: Whether nobody is to see what is filled in.
+        limits: What a browser may check already: attributes of its element, and their values.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Field(msgspec.Struct, frozen=True):
     default: str = ""
     hint: str = ""
     is_secret: bool = False
+    limits: tuple[tuple[str, float], ...] = ()
 
     @property
     def key(self) -> str:
@@ -72,7 +76,12 @@ def _field(name: str, part: Any, root: Mapping[str, Any], *, is_required: bool) 
         text = ""
     else:
         text = default if kind == "text" and isinstance(default, str) else json.dumps(default)
-    return Field(name, kind, is_required, (), text, hint)
+    limits = tuple(
+        (attribute, resolved[word])
+        for attribute, word in _LIMITS.get(kind, {}).items()
+        if type(resolved.get(word)) in {int, float}
+    )
+    return Field(name, kind, is_required, (), text, hint, limits=limits)
 
 
 def _resolved(part: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
@@ -38,6 +38,24 @@ def test_each_property_is_a_field_of_its_kind():
         "price": ("number", False, ""),
         "address": ("json", False, ""),
     }
+
+
+def test_limits_of_the_schema_are_limits_of_the_field():
+    class Limited(msgspec.Struct):
+        count: Annotated[int, msgspec.Meta(ge=1, le=10)]
+        price: Annotated[float, msgspec.Meta(ge=0.5)] | None = None
+        name: Annotated[str, msgspec.Meta(max_length=20)] = ""
+        odd: bool = True
+
+    found = {field.name: dict(field.limits) for field in fields_of(msgspec.json.schema(Limited))}
+    assert found == {
+        "count": {"min": 1, "max": 10},
+        "price": {"min": 0.5},
+        "name": {"maxlength": 20},
+        "odd": {},
+    }
+    forged = {"properties": {"a": {"type": "integer", "minimum": '"><b>', "maximum": True}}}
+    assert fields_of(forged)[0].limits == ()
 
 
 @pytest.mark.parametrize(

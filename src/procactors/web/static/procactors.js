@@ -124,7 +124,10 @@
 
   function listen() {
     source = new EventSource(main.dataset.live);
-    source.addEventListener("open", () => say("live"));
+    source.addEventListener("open", () => {
+      say("live");
+      if (!main.dataset.live.includes("after=")) later();  // what happened between the page and its stream
+    });
     source.addEventListener("error", () => {
       const isRefused = source.readyState === EventSource.CLOSED; // by a proxy, or as there is nothing more to hear
       if (isRefused) {
