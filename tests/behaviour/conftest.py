@@ -31,12 +31,13 @@ class World:
         self.probe = probe
         self.clock = VirtualClock()
         self.url = url
-        self._memory = open_store("memory://", self.clock, ManagerOptions())
+        self.memory = open_store("memory://", self.clock, ManagerOptions())
         self._managers = 0
 
-    def manager(self, *, services=None, options=None, **more):
+    def manager(self, *, services=None, options=None, store=None, **more):
         options = options or ManagerOptions()
-        store = self._memory if self.kind == "memory" else open_store(self.url, self.clock, options)
+        if store is None:
+            store = self.memory if self.kind == "memory" else open_store(self.url, self.clock, options)
         services = {"probe": self.probe} | (services or {})
         self._managers += 1  # two of one seed and one time would make the same pids
         return manager(

@@ -15,6 +15,7 @@ from procactors import (
     Step,
     UnknownProcessError,
 )
+from procactors.testing import SimulatedStore
 from tests.behaviour.history import history, kinds, only, until
 from tests.behaviour.steps import (
     come_later,
@@ -328,3 +329,31 @@ async def test_a_cancelled_process_frees_its_slot(world, probe):
         await probe.reached["forever"].wait()
         await first.cancel()
         assert await second.result() == {"x": 1}
+
+
+async def test_a_step_that_is_abandoned_while_its_cancel_is_still_being_stored_leaves_one_end(
+    memory_world, caplog
+):
+    options = ManagerOptions(grace_s=3)
+    store = SimulatedStore(memory_world.memory)
+    async with memory_world.manager(store=store, options=options) as m:
+        handle = await m.start(Process("p", {"a": slow_to_end, "b": note}))
+        store.delay(10)
+        assert await handle.cancel(reason="x")
+        await cancelled(handle, "x")
+        assert kinds(await history(m, handle.pid))[-2:] == ["ProcessCancelRequested", "ProcessCancelled"]
+        store.delay(0)
+        memory_world.probe.gates["a"].set()
+    assert "failed" not in caplog.text
+
+
+async def test_a_deadline_that_passes_while_a_cancelled_step_cleans_up_changes_nothing(world, caplog):
+    async with world.manager() as m:
+        handle = await m.start(Process("p", {"a": slow_to_end, "b": note}, timeout=5))
+        await world.probe.reached["a"].wait()
+        await world.clock.advance(4)
+        assert await handle.cancel(reason="x")
+        await world.clock.advance(2)
+        world.probe.gates["a"].set()
+        await cancelled(handle, "x")
+    assert "failed" not in caplog.text

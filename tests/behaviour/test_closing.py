@@ -7,18 +7,21 @@ import threading
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from procactors import (
     ManagerOptions,
     ProcactorsError,
     Process,
+    ProcessCancelledError,
     ProcessFailedError,
     ProcessManager,
     Retry,
     RetryAfter,
     Step,
 )
+from procactors.testing import SimulatedStore
 from tests.behaviour.history import history, kinds, only, until, until_status
 from tests.behaviour.steps import ask, echo, fail_often, forever, gated, note, plain, sleeps, slow_to_end
 
@@ -328,3 +331,21 @@ async def test_two_managers_share_a_file_and_one_may_go(file_world, probe):
             await stays.result(handle.pid)
             events = await history(stays, handle.pid)
             assert len(only(events, "StepFinished")) == 1
+
+
+async def test_a_process_that_is_cancelled_while_its_manager_closes_is_cancelled(memory_world, caplog):
+    store, probe = SimulatedStore(memory_world.memory), memory_world.probe
+    async with memory_world.manager(run=False) as client, anyio.create_task_group() as tasks:
+        m = memory_world.manager(store=store)
+        await m.open()
+        handle = await m.start(Process("p", {"a": slow_to_end, "b": echo}))
+        await probe.reached["a"].wait()
+        store.delay(1)
+        tasks.start_soon(m.cancel, handle.pid)  # is heard of after the wish to release
+        await anyio.lowlevel.checkpoint()
+        tasks.start_soon(m.close)
+        await memory_world.clock.advance(3)
+        probe.gates["a"].set()
+        with pytest.raises(ProcessCancelledError):
+            await client.result(handle.pid)
+    assert "failed" not in caplog.text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from procactors import Interrupt, Process, ProcessFailedError, Retry, Step, run_steps, step
+from procactors import Interrupt, Process, ProcessEndedError, ProcessFailedError, Retry, Step, run_steps, step
 from procactors.deferred import CallableUpdate, EnqueueableUpdate, Stage, current_updates, defer
 from procactors.errors import NoDeferredScopeError
 from tests.behaviour.history import history, kinds, only, until, until_true
@@ -101,6 +102,11 @@ async def waits(name, ctx):
     ctx.services["probe"].reached[name].set()
     await ctx.services["probe"].gates[name].wait()
     LOG.append(name)
+
+
+async def defers_sleep(data, ctx):
+    ctx.defer(anyio.sleep, 5)
+    return data
 
 
 async def defers_waiting(data, ctx):
@@ -268,6 +274,14 @@ async def undo_defers(data, ctx):
 
 async def fails(_data):
     raise ValueError
+
+
+async def test_postsend_that_ends_at_the_moment_of_the_deadline_harms_nobody(m, log):
+    process = Process("p", {"a": defers_sleep, "b": logs}, timeout=5)
+    handle = await m.start(process)
+    with suppress(ProcessEndedError):
+        await handle.result()
+    assert kinds(await history(m, handle.pid)).count("ProcessRecovered") == 0
 
 
 async def test_compensation_defers_like_a_step(m, log):

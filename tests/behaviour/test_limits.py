@@ -7,7 +7,7 @@ from collections import defaultdict
 import anyio
 import pytest
 
-from procactors import InvalidDefinitionError, ManagerOptions, Process, Retry, Step
+from procactors import InvalidDefinitionError, ManagerOptions, Process, ProcessFailedError, Retry, Step
 from procactors.testing import explore_crashes
 from tests.behaviour.history import until_status
 from tests.behaviour.steps import ask, echo, gated
@@ -308,3 +308,18 @@ async def test_a_crash_at_any_commit_gives_the_place_back():
     report = await explore_crashes(scenario, options=ManagerOptions(crash_limit=50))
     assert report.output == [{"n": 1}, {"n": 2}, {"n": 1}, {"n": 2}]
     assert report.crashes == 2 * report.commits
+
+
+async def test_a_process_that_is_over_when_its_turn_comes_lets_the_next_one_go(world):
+    undone = Process("p", [Step("a", echo, undo=echo), Step("b", fails_late)], max_running=1)
+    async with world.manager() as m:
+        first = await m.start(undone, {"s": 1}, priority=1)
+        second = await m.start(undone, {"s": 1})
+        for handle in (first, second):
+            with pytest.raises(ProcessFailedError):
+                await handle.result(timeout=60)
+
+
+async def fails_late(data):
+    await anyio.sleep(data["s"])
+    raise ValueError("late")

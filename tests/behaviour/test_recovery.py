@@ -7,7 +7,8 @@ import itertools
 import anyio
 import pytest
 
-from procactors import Process, ProcessFailedError, Retry, Step
+from procactors import Process, ProcessCancelledError, ProcessFailedError, Retry, Step
+from procactors.testing import SimulatedStore
 from tests.behaviour.history import history, kinds, only, until, until_true
 from tests.behaviour.steps import echo, fail_often, gated, grow, note, sleeps
 
@@ -266,3 +267,21 @@ async def test_a_waiting_result_on_another_manager_outlives_the_kill(file_world,
             probe.gates["busy"].set()
         assert outputs == [{"x": 1}]
         await busy.result()
+
+
+async def test_a_cancel_that_outlived_its_manager_does_not_come_again(memory_world, probe):
+    process = Process("p", {"a": gated, "b": note})
+    first = memory_world.manager(store=SimulatedStore(memory_world.memory))
+    await first.open()
+    handle = await first.start(process)
+    await probe.reached["a"].wait()
+    first.store.fail(1000)  # it hears of the cancel, and can't obey any more
+    async with memory_world.manager(run=False) as client:
+        assert await client.cancel(handle.pid)
+        await first.kill()
+    probe.gates["a"].set()
+    async with memory_world.manager() as m:
+        with pytest.raises(ProcessCancelledError):
+            await m.result(handle.pid)
+        await m.rewind(handle.pid, "a")
+        assert await m.result(handle.pid) == {}

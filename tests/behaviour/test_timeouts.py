@@ -31,6 +31,13 @@ async def beats(data, ctx):
     return data
 
 
+async def beats_for_long(data, ctx):
+    for _ in range(3000):
+        await anyio.sleep(0.9)
+        ctx.heartbeat()
+    return data
+
+
 async def progresses(data, ctx):
     for n in range(10):
         await anyio.sleep(1)
@@ -168,6 +175,13 @@ async def test_progress_is_a_sign_of_life(world):
         assert await (await m.start(Process("p", {"s": Step("s", progresses, heartbeat=2)}))).result() == {}
 
 
+async def test_a_step_may_give_any_number_of_heartbeats(memory_world):
+    async with memory_world.manager() as m:
+        step = Step("s", beats_for_long, heartbeat=1)
+        assert await (await m.start(Process("p", [step], timeout=None))).result() == {}
+        assert [row.name for row in m.tree() if row.restarts] == []
+
+
 @pytest.mark.parametrize(("every", "until"), [(1, 4), (3, 10), (20, 10)])
 async def test_a_step_whose_heartbeats_stop_is_failed(world, probe, every, until):
     step = Step("s", beats, heartbeat=2, retry=Retry(attempts=2, delay=0.1))
@@ -274,3 +288,14 @@ def test_a_time_that_is_none_is_refused_at_construction(time, field):
     if field == "timeout":
         with pytest.raises(InvalidDefinitionError, match=field):
             Process("p", [echo], timeout=time)
+
+
+@pytest.mark.parametrize(("field", "problem"), [("timeout", "timeout of 2 s"), ("heartbeat", "no heartbeat")])
+async def test_an_attempt_that_does_not_end_is_abandoned_and_fails(world, probe, field, problem):
+    step = Step("a", slow_to_end, retry=Retry(attempts=2, delay=0.1), **{field: 2})
+    async with world.manager(options=ManagerOptions(grace_s=3)) as m:
+        handle = await m.start(Process("p", [step]))
+        with pytest.raises(ProcessFailedError, match=problem):
+            await handle.result()
+        assert probe.attempts == [1, 2]
+        assert (await handle.info()).error.abandoned

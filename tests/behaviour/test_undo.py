@@ -429,6 +429,24 @@ def test_a_branch_has_no_undo_of_its_own():
             composite()
 
 
+async def test_a_process_whose_undo_failed_is_over_and_can_not_be_cancelled(m):
+    handle = await m.start(Process("p", [undoable("a", undo=fail), Step("b", forever)]))
+    await until(m, handle.pid, "StepFinished")
+    assert await handle.cancel()
+    assert (await failed(handle)).error.type == "UndoFailedError"
+    assert not await handle.cancel()
+
+
+async def test_a_step_whose_undo_was_skipped_is_rewound_with_its_own_input(m, probe):
+    handle = await m.start(Process("p", [undoable("a", undo=fail), Step("b", fail)]), {"x": 1})
+    await failed(handle)
+    await handle.skip("a")
+    await failed(handle)
+    await handle.rewind("a")
+    await failed(handle)
+    assert [data for step, data in zip(probe.steps, probe.seen, strict=True) if step == "a"] == [{"x": 1}] * 2
+
+
 async def test_a_step_made_of_processes_is_undone_as_a_whole(m, probe):
     both = Step("both", Parallel({"x": echo, "y": echo}), undo=note)
     inner = Process("inner", [undoable("a"), Step("b", fail)])

@@ -125,16 +125,14 @@ class Attempt:
         self.deferral.end()
         return CutShort() if self.is_cut and not isinstance(outcome, Returned) else outcome
 
-    async def run_postsend(self) -> bool:
-        """Have what the step has deferred run after its checkpoint; tell whether waiting was cut short."""
+    async def run_postsend(self) -> None:
+        """Have what the step has deferred run after its checkpoint; `is_cut` says whether it was cut."""
         assert self.deferral.updates is not None
         try:
             await self.deferral.after_checkpoint(self.deferral.updates)
         except anyio.get_cancelled_exc_class():
             if not self.is_cut:
                 raise
-            return True
-        return False
 
     def cut(self) -> None:
         """Cancel the step."""

@@ -66,9 +66,9 @@ async def cancel(room: Room, pid: str, reason: str) -> bool:
         room.deliver(command)
     if type(outcome) is b.Written:
         return True
-    undo = outcome.record.state.undo
-    if undo is not None:
-        return undo.end is ProcessStatus.CANCELLED
+    state = outcome.record.state
+    if state.undo is not None and not state.status.is_ended:
+        return state.undo.end is ProcessStatus.CANCELLED
     return type(outcome) is b.Owned
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from procactors._clock import is_past
 from procactors.engine.messages import HEARTBEAT, PROCESS, STEP, TimeUp, Unwatch, Watch
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Deadlines:
         """Tell whether a missed heartbeat was not missed after all; then watch for the next one."""
         assert attempt.step.heartbeat is not None
         due = attempt.beaten_at + attempt.step.heartbeat
-        if due <= self._room.clock.monotonic():
+        if is_past(due, self._room.clock.monotonic()):
             return False
         self._watch(HEARTBEAT, due, attempt.seq)
         return True

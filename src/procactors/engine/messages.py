@@ -114,9 +114,13 @@ class TimeUp(Message, frozen=True):
     """A deadline has passed: of the process, or of the attempt that began with event number `seq`."""
 
     is_hint: ClassVar[bool] = True
-    lane: ClassVar[str] = "control"
+    lane: ClassVar[str] = "signals"  # a long step may be asked for its heartbeat any number of times
     kind: str
     seq: int = 0
+
+    def coalesce_key(self) -> Hashable:
+        """One per deadline."""
+        return self.kind, self.seq
 
 
 class Release(Message, frozen=True):

@@ -9,11 +9,11 @@ free (interrupted, asleep, released): a free process costs no memory.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 
-from procactors.actors import Actor, Exit, Message, ReplySlot
+from procactors.actors import CONTROL, SIGNALS, WORK, Actor, Exit, Lane, Message, ReplySlot
 from procactors.engine import decide
 from procactors.engine.attempt import Attempt
 from procactors.engine.children import Children, Parent
@@ -40,6 +40,8 @@ from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from procactors.engine.room import Room
     from procactors.model.definition import Process
     from procactors.model.state import ProcessState
@@ -50,6 +52,8 @@ _log = logging.getLogger("procactors.engine")
 class ProcessActor(Actor[Message]):
     """Runs one process, as its owner, from its last checkpoint on."""
 
+    lanes: ClassVar[Sequence[Lane]] = (SIGNALS, CONTROL, WORK)
+    """A deadline that has passed is told by a signal, and goes before what others want."""
     _deadlines: Deadlines
     _scope: anyio.CancelScope
     _begun_seq = 0
@@ -288,23 +292,26 @@ class ProcessActor(Actor[Message]):
             return True
         self._attempt = attempt
         try:
-            was_cut = await attempt.run_postsend()
+            await attempt.run_postsend()
         finally:
             self._attempt = None
-        if not was_cut:
-            await self._ends.go_on(attempt.deferral.take_failures())
-        return not was_cut
+        if attempt.is_cut:  # though all may have been done by then
+            return False
+        await self._ends.go_on(attempt.deferral.take_failures())
+        return True
 
     # Ends that come from outside.
 
     async def _time_up(self, kind: str, seq: int) -> None:
         state, at = self._journal.state, self._room.at()
+        if self._is_cancelling:
+            return  # the cancel that is recorded already comes next
         if kind == PROCESS and state.index == len(self._plan.names):
             await self._ends.go_on()  # only what the last step has deferred was not done in time
         elif kind == PROCESS:
             timed_out = decide.timed_out(self._plan, state, at, self._ending)
             await self._journal.commit(decide.advance(self._plan, state, timed_out))
-        elif state.in_step and seq == self._begun_seq and self.cause is not None:
+        elif state.in_step and seq == self._begun_seq and self.cause == TimeUp(kind, seq):
             step = running_step(state, self._plan)
             failure = overdue(step, state.attempt, self._ending, is_heartbeat=kind == HEARTBEAT)
             draw = self._room.ids.random.random()
@@ -321,8 +328,15 @@ class ProcessActor(Actor[Message]):
         return decide.advance(self._plan, state, cut)
 
     async def _release(self) -> None:
+        self._ends.is_releasing = True
+        if self._insert is not None:
+            return  # it is released as soon as it is stored
         state, ended = self._journal.state, self._cut_off().events
         await self._journal.commit(decide.released(self._plan, state, self._room.at(), *ended))
+
+    @property
+    def _is_cancelling(self) -> bool:
+        return self._journal.state.status is ProcessStatus.CANCELLING
 
     # Children.
 
@@ -345,7 +359,7 @@ class ProcessActor(Actor[Message]):
         """Commit an event in the middle of a step; if somebody has cancelled the process, wait for that."""
         attempt = self._attempt
         outcome = None
-        if self._journal.state.status is not ProcessStatus.CANCELLING:
+        if not self._is_cancelling:
             outcome = await self._journal.note(event)
         if type(outcome) is b.CommandsWaiting:
             self.ref.tell(CommandsArrived(outcome.commands))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import anyio
+
 from procactors.actors import (
     CONTROL,
     SIGNALS,
@@ -104,7 +106,14 @@ class SupervisorActor(Actor[Any]):
         """Adopt what dead managers left, and what a former life of this one did; then look around."""
         self._room.step_of_task = self._step_of
         self._room.has_slot = lambda: self._admission.has_slot(len(self._running))
+        await self._end_former()
         self._adopted(await self._sweeps.adopt(also_own=True))
+
+    async def _end_former(self) -> None:
+        """End the process actors of a former life of this one: nobody would hear of their ends."""
+        async with anyio.create_task_group() as tasks:
+            for child in self._room.processes.children():
+                tasks.start_soon(child.end_for_good, "the engine was restarted")
 
     async def receive(self, message: Any) -> Any:
         """Start, claim, deliver, or take note of an end."""
@@ -217,8 +226,8 @@ class SupervisorActor(Actor[Any]):
 
     async def _succeed(self, actor: ProcessActor) -> ProcessActor | None:
         """Return the successor of an actor that was abandoned with its step."""
-        record = await self._room.store.record(actor.pid)
-        if record is None or record.owner != self._room.member.id or actor.cause is None:
+        record = await self._sweeps.left_behind(actor.pid)
+        if record is None or actor.cause is None:
             return None
         return ProcessActor.successor(self._room, record, actor.cause)
 
@@ -285,7 +294,7 @@ class SupervisorActor(Actor[Any]):
             if is_owned(state):
                 self._run(ProcessActor.taken(self._room, swept.record, state, swept.written.epoch))
         self._let_return()
-        if claim.has_learnt or self._admission.has_waiting:
+        if claim.may_have_more or self._admission.has_waiting:
             self._look()
         else:
             self._send("moments")

@@ -31,13 +31,13 @@ class Claim(msgspec.Struct, frozen=True):
     Attributes:
         asked: How many were asked for.
         swept: What was taken up, or ended because its time was over.
-        has_learnt: True if it met steps for the first time, or left something free that may be due at once:
-            another claim may bring more.
+        may_have_more: True if another claim may bring more: this one met steps for the first time, or what it
+            took up is free again and may be due at once, or has ended, and with its limits let others wait.
     """
 
     asked: int
     swept: list[b.Swept]
-    has_learnt: bool
+    may_have_more: bool
 
 
 class Adoption(msgspec.Struct, frozen=True):
@@ -93,9 +93,7 @@ class Sweeps:
         swept = await self._sweep(due, limit, take, self._room.member.id)
         for step in met:
             catalog.can_run(step)
-        states = [one.written.state for one in swept]
-        is_left_free = any(not is_owned(state) and not state.status.is_ended for state in states)
-        return Claim(limit, swept, bool(met) or is_left_free)
+        return Claim(limit, swept, bool(met) or any(map(_lets_others, swept)))
 
     async def settle(self) -> bool:
         """End, or answer for, the free processes whose time is over. True if there may be more."""
@@ -139,25 +137,37 @@ class Sweeps:
         while len(await self._sweep(selection, _PAGE, recover)) == _PAGE:
             pass
 
+    async def left_behind(self, pid: str) -> b.Record | None:
+        """Return a process whose actor in this manager has ended without settling it; None: it is settled.
+
+        What that actor still had under way to the store is in it by then.
+        """
+        await self._room.persistence.ask(Write(b.Forget(())), timeout=None)
+        record = await self._room.store.record(pid)
+        return None if record is None or record.owner != self._room.member.id else record
+
     async def recover_own(self, pid: str, reason: str) -> None:
         """Free a process whose actor in this manager has failed."""
-        record = await self._room.store.record(pid)
-        if record is None or record.owner != self._room.member.id:
-            return
         recover = decide.recover(reason, self._room.options.crash_limit)
-        decision = recover(record, self._room.store.now())
-        assert decision is not None
-        append = b.Append(
-            process=record.id,
-            pid=pid,
-            name=record.name,
-            epoch=record.epoch,
-            decision=decision,
-            priority=record.priority,
-            owner=None,
-            call=next_call(decision.state, record.plan),
-        )
-        await self._room.persistence.ask(Write(append), timeout=None)
+        commands: tuple[b.Command, ...] = ()
+        while (record := await self.left_behind(pid)) is not None:
+            decision = recover(record, self._room.store.now())
+            assert decision is not None
+            append = b.Append(
+                process=record.id,
+                pid=pid,
+                name=record.name,
+                epoch=record.epoch,
+                decision=decision,
+                priority=record.priority,
+                owner=None,
+                call=next_call(decision.state, record.plan),
+                commands=tuple(command.id for command in commands),
+            )
+            outcome = await self._room.persistence.ask(Write(append), timeout=None)
+            if type(outcome) is not b.CommandsWaiting:
+                return
+            commands = outcome.commands
 
     async def next_moments(self, *, has_room: bool) -> tuple[float | None, float | None]:
         """Return in how many seconds something becomes due, and something expires.
@@ -172,3 +182,9 @@ class Sweeps:
             None if due_at is None else max(0.0, due_at - now),
             None if expires_at is None else max(0.0, expires_at - now),
         )
+
+
+def _lets_others(swept: b.Swept) -> bool:
+    """Tell whether something may be taken up since a process was claimed that does not run now."""
+    state = swept.written.state
+    return not is_owned(state) and (not state.status.is_ended or swept.record.plan.limits is not None)

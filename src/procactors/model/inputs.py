@@ -28,7 +28,7 @@ def recorded_inputs(history: Iterable[ProcessEvent], plan: Process) -> dict[str,
     for event in history:
         if state is not None:
             state = msgspec.structs.replace(state, seq=event.seq - 1)
-            if isinstance(event, e.StepStarted | e.StepSkipped):
+            if isinstance(event, e.StepStarted | e.StepSkipped) and state.undo is None:
                 inputs[event.step] = state.data_seq
         state = apply(state, event, plan)
         match event:

@@ -192,6 +192,7 @@ class Transaction:
         kept = [(one, decision) for one, decision in decided if decision is not None]
         writes = [Write.of_record(one, decision, operation.take_as) for one, decision in kept]
         written = yield from write_all(writes, now, self._ageing_s)
+        yield from _forget_cancels(kept)
         if operation.take_as is not None:
             yield from _admitting.note_starts(kept, now)
         match operation.selection:
@@ -267,6 +268,17 @@ def _with_commands(appends: Sequence[b.Append]) -> Talk[dict[int, b.Outcome]]:
         for append in appends
         if any(command.id not in append.commands for command in waiting.get(append.process, ()))
     }
+
+
+def _forget_cancels(decided: Sequence[tuple[b.Record, b.Decision]]) -> Talk[None]:
+    """Delete the cancels of processes that have ended, or will: they must not come again."""
+    settled = [
+        record.id
+        for record, decision in decided
+        if record.cancel_reason is not None and (decision.state.ended_at or decision.state.undo is not None)
+    ]
+    if settled:
+        yield One("delete_cancels", (settled,))
 
 
 def _selected(operation: b.Sweep, now: float) -> Talk[list[b.Record]]:

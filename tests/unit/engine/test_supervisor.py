@@ -96,3 +96,26 @@ async def test_what_a_closing_manager_has_just_claimed_is_released_without_an_at
         assert (info.status, info.owner, info.attempt) == (ProcessStatus.QUEUED, None, 1)
         kinds = [type(event).__name__ for event in await store.history(handle.pid, 0, 100)]
     assert kinds[-1] == "ProcessReleased"
+
+
+def breaks():
+    raise RuntimeError("as planned")
+
+
+async def breaks_off(data, ctx):
+    """Wait, the first time, until the engine breaks down around it."""
+    if ctx.attempt == 1:
+        await anyio.sleep_forever()
+    return {"attempt": ctx.attempt}
+
+
+@pytest.mark.parametrize("actor", ["watchdog", "supervisor"])
+async def test_an_actor_of_the_engine_that_fails_takes_no_process_with_it(clock, store, actor):
+    async with manager(clock=clock, store=store) as m:
+        handles = [await m.start(Process("p", [breaks_off], timeout=None)) for _ in range(3)]
+        await clock.settle()
+        getattr(m._room, actor).cell.turns.call_hook(breaks)
+        assert [await handle.result() for handle in handles] == [{"attempt": 2}] * 3
+        restarts = {row.name: row.restarts for row in m.tree() if row.restarts}
+        assert restarts.pop(actor) == 1
+        assert set(restarts.values()) <= {1}

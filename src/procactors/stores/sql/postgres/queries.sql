@@ -64,6 +64,10 @@ SELECT outcome FROM procactors_commands WHERE id = $1::BIGINT;
 -- name: delete_commands
 DELETE FROM procactors_commands WHERE id = ANY ($1::BIGINT[]);
 
+-- name: delete_cancels
+-- The cancels of processes that have come to their end in another way than by obeying them.
+DELETE FROM procactors_commands WHERE kind = 'cancel' AND process = ANY ($1::BIGINT[]);
+
 -- name: insert_events
 INSERT INTO procactors_events (process, seq, payload_seq, body)
 SELECT * FROM unnest($1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::TEXT[]) RETURNING position;

@@ -35,6 +35,10 @@ SELECT outcome FROM procactors_commands WHERE id = ?;
 -- name: delete_commands
 DELETE FROM procactors_commands WHERE id IN (SELECT value FROM json_each(?));
 
+-- name: delete_cancels
+-- The cancels of processes that have come to their end in another way than by obeying them.
+DELETE FROM procactors_commands WHERE kind = 'cancel' AND process IN (SELECT value FROM json_each(?));
+
 -- name: insert_events
 INSERT INTO procactors_events (process, seq, payload_seq, body) VALUES ROWS(?, ?, ?, CAST(? AS TEXT));
 
