@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-browser screenshots check coverage docs format bench bench-peers clean
+.PHONY: demo test test-browser screenshots check simulate coverage docs format bench bench-peers clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/procactors demo $(ARGS)
@@ -26,6 +26,10 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/lint-imports --config cycles.toml
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+# Whole managers with random processes, users and faults: SEEDS=10000 of them, or SEED=123 again, and told.
+simulate: $(VENV)/test.stamp
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
 # Branch coverage, and what may not be lowered: 100 % where all is decided, 95 % in the whole.
 coverage: $(VENV)/dev.stamp

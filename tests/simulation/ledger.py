@@ -1,0 +1,159 @@
+"""The ledger: every commit, as it is in the store, and whether it may be so.
+
+It is kept inside the commits, so that nothing can happen between a commit and a look at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+import msgspec
+
+from procactors.model.event import encode_body
+from procactors.model.state import apply, is_owned
+from procactors.stores import _reading
+from procactors.stores._on_sqlite import converse
+from procactors.stores._talk import One
+from tests.simulation.biography import Biography
+from tests.simulation.slots import Slots
+
+PAGE = 10_000
+
+
+class RecordedStore:
+    """A store in memory whose commits the ledger sees."""
+
+    def __init__(self, inner, ledger):
+        self._inner = inner
+        self._ledger = ledger
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    async def commit(self, operations):
+        outcomes = await self._inner.commit(operations)
+        self._ledger.see(self._inner._connection)
+        return outcomes
+
+
+class Ledger:
+    """All that was committed.
+
+    Attributes:
+        lives: The biographies, by pid, in the order of their beginnings.
+        trouble: What must not have happened, in words; empty if all is well.
+    """
+
+    def __init__(self, witness, max_running, on_trouble, watch=None):
+        self.lives = {}
+        self.trouble = []
+        self.commits = 0
+        self.counts = Counter()
+        self.errors = Counter()
+        self.position = 0
+        self._states = {}
+        self._children = {}
+        self._digest = hashlib.sha256()
+        self._witness = witness
+        self._slots = Slots(self, max_running)
+        self._on_trouble = on_trouble
+        self._watch = watch
+
+    @property
+    def digest(self):
+        """A name of the whole history."""
+        return self._digest.hexdigest()[:16]
+
+    def heard(self, act, error):
+        """Note what a user was told."""
+        self.errors[f"{act}: {type(error).__name__}"] += 1
+
+    def note_abandoned(self, actor):
+        """Note that a process's actor was left behind with its step: it needs no slot meanwhile."""
+        self._slots.waive(actor.removeprefix("process-"))
+
+    def complain(self, problem):
+        """Note that something is as it must not be."""
+        self.trouble.append(problem)
+        self._on_trouble()
+
+    def see(self, connection):
+        """Look at what a commit has added."""
+        self.commits += 1
+        try:
+            events, last = converse(connection, _reading.events_after(self.position, PAGE))
+            for event in events:
+                assert event.position == self.position + 1, f"position {event.position} after {self.position}"
+                self.position = event.position
+                self._note(event)
+            assert last == self.position
+            for pid in {event.pid: None for event in events}:
+                self._compare(converse(connection, _reading.record(pid)))
+            if events:
+                self._slots.check(events)
+        except AssertionError as error:
+            self.complain(str(error))
+
+    def _note(self, event):
+        kind = type(event).__name__
+        self.counts[kind] += 1
+        self._digest.update(f"{event.pid} {event.seq} {event.position}".encode() + encode_body(event))
+        life = self.lives.get(event.pid)
+        try:
+            if life is None:
+                assert kind == "ProcessQueued", f"its history begins with {kind}"
+                assert event.seq == 1, f"its history begins with number {event.seq}"
+                life = self.lives[event.pid] = Biography(event)
+                self._children[life.parent_pid, life.name, life.key] = life
+            else:
+                life.live(event)
+                self._witness.check_end(life, event)
+            state = self._states.get(event.pid)
+            self._states[event.pid] = apply(state, event, life.plan)
+            if self._watch is not None:
+                self._watch(event, life)
+        except Exception as error:  # noqa: BLE001 - it is all told, and the run is over
+            self.complain(f"{self.title(event.pid)}: {kind}: {type(error).__name__}: {error}")
+
+    def title(self, pid):
+        """Return what to call a process in a complaint."""
+        life = self.lives.get(pid)
+        return f"process {pid}" if life is None else f"process {pid} ({life.name})"
+
+    def child_of(self, pid, name, key):
+        """Return the newest child of a process, of that name and key; None: there is none."""
+        return self._children.get((pid, name, key))
+
+    def _compare(self, record):
+        life, state = self.lives[record.pid], self._states[record.pid]
+        title = self.title(record.pid)
+        assert record.state == state, f"{title}: snapshot {record.state}, and its events fold into {state}"
+        assert record.state.status.value == life.status, f"{title}: {record.state.status}, not {life.status}"
+        assert record.state.in_step == life.in_step, f"{title}: in a step: {record.state.in_step}"
+        assert (record.owner is not None) == is_owned(state) == life.is_owned, (
+            f"{title}: owner {record.owner}"
+        )
+        if life.undo is None:
+            data = msgspec.json.decode(record.data)
+            assert data == life.data, f"{title}: its data is {data}, not {life.data}"
+        life.owner = record.owner
+
+    def alive(self):
+        """Return those that have not ended."""
+        return [life for life in self.lives.values() if not life.is_ended]
+
+    def check_at_the_end(self, connection):
+        """See that nothing is left over: no owner, no command, no manager."""
+        for what, query in (("owned", "count_owned"), ("managers", "managers")):
+            rows = converse(connection, _talk(One(query, (None,) if query == "count_owned" else ())))
+            assert rows in ([], [(0,)]), f"{what} left over: {rows}"
+        commands = connection.execute(
+            "SELECT p.pid, c.kind, c.body, c.created_at"
+            " FROM procactors_commands c JOIN procactors_processes p ON p.id = c.process"
+        ).fetchall()
+        assert not commands, f"commands left over: {commands}"
+
+
+def _talk(query):
+    return (yield query)

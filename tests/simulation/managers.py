@@ -1,0 +1,93 @@
+"""The managers of a simulation: each lives, comes to harm, and has a successor."""
+
+from __future__ import annotations
+
+import anyio
+
+from procactors import ManagerOptions
+from procactors.testing import SimulatedStore, manager
+
+OPTIONS = ManagerOptions(
+    grace_s=3, store_patience_s=8, keep_ended_s=10**9, blocked_loop_s=3600, blocked_after_s=10
+)
+
+
+class Managers:
+    """Those that are open now, by their place."""
+
+    def __init__(self):
+        self._open = {}
+
+    def any(self, rng):
+        """Return one of them; None: there is none."""
+        return rng.choice([*self._open.values()]) if self._open else None
+
+    def __len__(self):
+        return len(self._open)
+
+    def enter(self, place, m):
+        self._open[place] = m
+
+    def leave(self, place):
+        self._open.pop(place, None)
+
+
+class Place:
+    """Where one manager follows another, on the same store."""
+
+    def __init__(self, number, rng, faults, world):
+        self._number = number
+        self._rng = rng
+        self._faults = list(faults)
+        self._world = world
+
+    async def run(self):
+        """Let managers live here until the simulation is over."""
+        while not self._world.is_over.is_set():
+            await self._live()
+            await anyio.sleep(self._rng.choice((0, 0.1, 3, 10)))
+
+    async def _live(self):
+        store = SimulatedStore(self._world.store)
+        m = manager(
+            clock=self._world.clock,
+            store=store,
+            services={"witness": self._world.witness},
+            options=OPTIONS,
+            max_running=self._world.max_running,
+            seed=self._rng.getrandbits(32),
+        )
+        is_killed = False
+        try:
+            with anyio.CancelScope() as scope:
+                store.on_crash = scope.cancel
+                await m.open()
+                self._world.managers.enter(self._number, m)
+                is_killed = await self._suffer(store)
+        finally:
+            self._world.managers.leave(self._number)
+            with anyio.CancelScope(shield=True):
+                await (m.kill() if is_killed or store.has_crashed else m.close())
+
+    async def _suffer(self, store):
+        """Let happen what is to happen, until this manager ends; True: it is killed."""
+        while self._faults:
+            with anyio.move_on_after(self._faults[0].after):
+                await self._world.is_calm.wait()
+            if self._world.is_calm.is_set():
+                break
+            fault = self._faults.pop(0)
+            match fault.kind:
+                case "kill" | "close":
+                    return fault.kind == "kill"
+                case "crash":
+                    store.crash_at(int(fault.number), fault.when)
+                case "fail":
+                    store.fail(int(fault.number))
+                case "slow":
+                    store.delay(fault.number)
+        await self._world.is_calm.wait()
+        store.delay(0)
+        store.reboot()
+        await self._world.is_over.wait()
+        return False

@@ -1,0 +1,139 @@
+"""The world outside of the store: it sees steps begin and end, and no crash takes back what it has seen."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import anyio
+
+from procactors.executors.call import _process_of
+
+WITNESSES = {}
+"""By the number of the run: a durable update has only its arguments to find its own by."""
+
+
+class Body:
+    """One run of a step's code.
+
+    Attributes:
+        number: Which one of this step of this process it is, counted from 1.
+        output: What it returned; NOTHING: it has not.
+    """
+
+    def __init__(self, pid, step, attempt, number):
+        self.pid, self.step, self.attempt, self.number = pid, step, attempt, number
+        self.output = NOTHING
+
+
+NOTHING = object()
+
+
+class Witness:
+    """Sees what steps do."""
+
+    def __init__(self, run):
+        self.run = run
+        self.ledger = None
+        self.bodies = {}
+        self.running = {}
+        self.durable = {}
+        self.updates = 0
+        self.outputs = {}
+        WITNESSES[run] = self
+
+    def leave(self):
+        """See nothing more."""
+        del WITNESSES[self.run]
+
+    @contextmanager
+    def body(self, ctx, data):
+        """See a step's code begin and end."""
+        life = self.ledger.lives[ctx.pid]
+        self._check_beginning(ctx, data, life)
+        number = self.bodies[ctx.pid, ctx.step] = self.bodies.get((ctx.pid, ctx.step), 0) + 1
+        body = Body(ctx.pid, ctx.step, ctx.attempt, number)
+        running = self.running.setdefault(ctx.pid, [])
+        running.append(body)
+        try:
+            yield body
+        finally:
+            running.remove(body)
+            if body.output is not NOTHING:
+                self.outputs.setdefault((ctx.pid, ctx.step, ctx.attempt), []).append(body.output)
+
+    def _check_beginning(self, ctx, data, life):
+        title = f"{self.ledger.title(ctx.pid)}: step {ctx.step}, attempt {ctx.attempt}"
+        begun = (life.running, life.attempt)
+        if begun != (ctx.step, ctx.attempt):
+            self.ledger.complain(f"{title} runs, and the store has begun {begun}")
+            return
+        wanted = life.to_undo[-1][1] if life.undo else life.data
+        if data != wanted:
+            self.ledger.complain(f"{title} got {data}, not {wanted}")
+
+    def check_end(self, life, event):
+        """See that a checkpoint holds what the code has returned."""
+        if type(event).__name__ != "StepFinished":
+            return
+        step = life.plan.steps[event.step]
+        if step.is_pause:
+            assert event.output == life.inputs[life.index - 1], "a pause changes its data"
+        elif step.is_composite:
+            self._check_joined(life, step, event)
+        elif (life.pid, event.step) in self.bodies:
+            outputs = self.outputs.get((life.pid, event.step, event.attempt), [])
+            assert event.output in outputs, f"{event.output} is not what the step returned: {outputs}"
+
+    def _check_joined(self, life, step, event):
+        """See that a composite's output is made of what its children have finished with."""
+        children = []
+        for what, _, key in step.call.children(life.inputs[life.index - 1]):
+            name = _process_of(what, step.name, life.plan).name
+            children.append(self.ledger.child_of(life.pid, name, key))
+        outputs = [child.outputs if child else [] for child in children]
+        joined = step.call.joined(range(len(children)))
+        assert _fits(event.output, joined, outputs), (
+            f"{event.output} is not what its children gave: {outputs}"
+        )
+
+    def check_child(self, pid, name, output):
+        """See that what a step got of its child is what that finished with."""
+        child = self.ledger.child_of(pid, name, None)
+        if child is None or output not in child.outputs:
+            self.ledger.complain(f"{self.ledger.title(pid)} got {output} of {name}, which never gave that")
+
+    # What steps do besides.
+
+    def write_row(self, connection, pid, step, is_bad):
+        """Write with a checkpoint, or break it."""
+        connection.execute("CREATE TABLE IF NOT EXISTS rows (pid TEXT, step TEXT)")
+        connection.execute("INSERT INTO rows VALUES (?, ?)", (pid, step))
+        if is_bad:
+            raise OSError("as planned")
+
+    async def update(self, pid, step, seconds, fails):
+        """Do what was deferred."""
+        await anyio.sleep(seconds)
+        self.updates += 1
+        if fails:
+            raise OSError("as planned")
+
+    @staticmethod
+    async def durable_update(run, pid, step):
+        """Do what was deferred, even after a crash."""
+        done = WITNESSES[run].durable
+        done[pid, step] = done.get((pid, step), 0) + 1
+
+
+def _fits(output, joined, outputs):
+    """Tell whether `output` is `joined`, with one of the outputs of its child in place of each number."""
+    match joined:
+        case dict():
+            return output.keys() == joined.keys() and all(
+                _fits(output[name], joined[name], outputs) for name in joined
+            )
+        case list():
+            return len(output) == len(joined) and all(
+                _fits(*both, outputs) for both in zip(output, joined, strict=True)
+            )
+    return output in outputs[joined]

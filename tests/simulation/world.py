@@ -1,0 +1,202 @@
+"""One simulation, from its seed to the end of all its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from random import Random
+
+import anyio
+import msgspec
+
+from procactors import ProcactorsError, Process, Step
+from procactors.stores.memory import MemoryStore
+from procactors.testing import VirtualClock
+from tests.simulation import faults
+from tests.simulation.ledger import Ledger, RecordedStore
+from tests.simulation.managers import OPTIONS, Managers, Place
+from tests.simulation.plans import Plans
+from tests.simulation.users import User
+from tests.simulation.witness import Witness
+
+HORIZON_S = 60
+"""For so long users and fate are at work."""
+PATIENCE_S = 6 * 3600
+"""In so much time what is left comes to its end."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a simulation came to.
+
+    Attributes:
+        digest: A name of its whole history: equal if and only if the histories are.
+        counts: How often each event happened.
+        trouble: What must not have happened.
+    """
+
+    seed: int
+    digest: str
+    commits: int
+    counts: dict
+    heard: dict
+    trouble: list
+
+
+class TimelessLoop(asyncio.SelectorEventLoop):
+    """A loop whose time begins at zero and stands still, until a virtual clock takes it over."""
+
+    def time(self):
+        return 0.0
+
+
+def simulate(seed, watch=None):
+    """Run one simulation, and report on it; `watch(event, life)` sees each event as it is committed."""
+    with asyncio.Runner(loop_factory=TimelessLoop) as runner:
+        return runner.run(_simulate(seed, watch))
+
+
+async def _simulate(seed, watch):
+    return await World(seed, watch).run()
+
+
+class World:
+    """All that there is in it."""
+
+    def __init__(self, seed, watch):
+        self.seed = seed
+        rng = self._rng("world")
+        self.clock = VirtualClock()
+        self.max_running = rng.choice((1, 2, 3, 8))
+        self.witness = Witness(seed)
+        self.scope = anyio.CancelScope()
+        self.ledger = Ledger(self.witness, self.max_running, self.scope.cancel, watch)
+        self.witness.ledger = self.ledger
+        self.memory = MemoryStore("memory://", self.clock, OPTIONS)
+        self.store = RecordedStore(self.memory, self.ledger)
+        self.managers = Managers()
+        self.is_calm = anyio.Event()
+        self.is_over = anyio.Event()
+        plans = Plans(self._rng("plans"))
+        count = rng.choice((1, 1, 1, 2))
+        self.places = [
+            Place(number, self._rng(f"place {number}"), faults.draw(self._rng(f"faults {number}")), self)
+            for number in range(count)
+        ]
+        self.users = [
+            User(self._rng(f"user {number}"), plans, self.ledger, self.managers) for number in range(2)
+        ]
+
+    def _rng(self, purpose):
+        return Random(f"{self.seed} {purpose}")
+
+    async def run(self):
+        """Let it all happen."""
+        asyncio.get_running_loop().set_exception_handler(self._complain)
+        self.clock.install()
+        log = logging.getLogger("procactors")
+        log.addHandler(handler := _Log(self.ledger))
+        try:
+            with self.scope:
+                await self._run()
+            await self._end()
+        finally:
+            log.removeHandler(handler)
+            self.witness.leave()
+            self.clock.uninstall()
+        ledger = self.ledger
+        return Report(self.seed, ledger.digest, ledger.commits, ledger.counts, ledger.errors, ledger.trouble)
+
+    def _complain(self, _loop, context):
+        self.ledger.complain(f"the loop: {context}")
+
+    async def _run(self):
+        async with anyio.create_task_group() as tasks:
+            for place in self.places:
+                tasks.start_soon(place.run)
+            async with anyio.create_task_group() as acting:
+                for user in self.users:
+                    acting.start_soon(self._act, user)
+            self.is_calm.set()
+            await self._come_to_an_end()
+            await self._fill_all_slots()
+            self.is_over.set()
+
+    async def _act(self, user):
+        pauses = self._rng(f"pauses {self.users.index(user)}")
+        while self.clock.monotonic() < HORIZON_S:
+            await anyio.sleep(pauses.choice((0, 0, 0.1, 1, 5, 10)))
+            await user.do_something()
+
+    async def _come_to_an_end(self):
+        """Answer all questions and end all pauses, until everything is over."""
+        began = self.clock.monotonic()
+        while (waited := self.clock.monotonic() - began) < PATIENCE_S:
+            manager = self.managers.any(self._rng("last"))
+            if manager is not None:
+                for user in self.users:
+                    for name in sorted(user.paused, key=str):
+                        await manager.resume(name)
+                        user.paused.discard(name)
+                for life in self.ledger.alive():
+                    if life.status == "interrupted":
+                        try:
+                            await manager.proceed(life.pid)
+                        except ProcactorsError as error:
+                            self.ledger.heard("proceed", error)
+                if not self.ledger.alive():
+                    return
+            await anyio.sleep(max(1, waited / 20))
+        for life in self.ledger.alive():
+            self.ledger.complain(f"{self.ledger.title(life.pid)} is stuck: {life.status} at {life.running}")
+
+    async def _fill_all_slots(self):
+        """See that each manager has all its slots: so many processes run at once, and no more."""
+        while len(self.managers) < len(self.places):  # noqa: ASYNC110 - some are between two lives
+            await anyio.sleep(1)
+        manager = self.managers.any(self._rng("slots"))
+        gate = self.witness.gate = anyio.Event()
+        most = self.max_running * len(self.places)
+        plan = Process("gated", [Step("wait", gated, services=("witness",))], timeout=None)
+        for _ in range(most + 1):
+            await manager.start(plan)
+        await anyio.sleep(5)  # a manager may just be waiting before it tries a store again
+        running = sum(life.status == "running" for life in self.ledger.alive())
+        if running != most:
+            self.ledger.complain(f"{running} run at once, with {most} slots")
+        gate.set()
+        await anyio.sleep(1)
+        if self.ledger.alive():
+            self.ledger.complain("slots were given away, and did not come back")
+
+    async def _end(self):
+        if self.ledger.trouble:
+            return
+        await self.memory.open()
+        try:
+            self.ledger.check_at_the_end(self.memory._connection)
+        except AssertionError as error:
+            self.ledger.complain(str(error))
+        await self.memory.close()
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if left:
+            self.ledger.complain(f"tasks left over: {left}")
+
+
+async def gated(data, *, witness):
+    await witness.gate.wait()
+    return data
+
+
+class _Log(logging.Handler):
+    """Complains of errors and of actors that fail: none of the faults is one of the engine's own."""
+
+    def __init__(self, ledger):
+        super().__init__(logging.WARNING)
+        self._ledger = ledger
+
+    def emit(self, record):
+        said = record.getMessage()
+        if "was abandoned" in said:  # with a step that clings to its life
+            self._ledger.note_abandoned(record.args[0])
+        elif record.levelno >= logging.ERROR or "failed and restarts" in said:
+            self._ledger.complain(f"logged: {self.format(record)}")
