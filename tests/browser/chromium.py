@@ -1,4 +1,4 @@
-"""Which browser, and how it is started: without a display, a sandbox, or a word to any other host."""
+"""Which browser, how it is started (no display, no sandbox, no word to any other host), how wide it is."""
 
 from __future__ import annotations
 
@@ -15,3 +15,5 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WIDE = {"width": 1280, "height": 800}
+NARROW = {"width": 390, "height": 844}

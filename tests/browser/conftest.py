@@ -8,12 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser.chromium import CHROMIUM, FLAGS
+from tests.browser.chromium import CHROMIUM, FLAGS, WIDE
 from tests.browser.site import site as serve_site
 from tests.integration.web_shop import UNKNOWN_PID
 
 PATIENCE_MS = 30_000
-WIDE = {"width": 1280, "height": 800}
 TELL_OF_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI}`));

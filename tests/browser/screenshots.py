@@ -10,13 +10,13 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.chromium import CHROMIUM, FLAGS
+from tests.browser.chromium import CHROMIUM, FLAGS, NARROW, WIDE
 from tests.browser.office import office
 
 ROOT = Path(__file__).parents[2]
 EACH = ROOT / "build" / "screenshots"
 SHOWN = {"processes-wide-light": "processes", "process-interrupted-wide-dark": "question"}
-SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 390, "height": 844}}
+SIZES = {"wide": WIDE, "narrow": NARROW}
 
 
 def main():

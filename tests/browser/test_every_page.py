@@ -6,13 +6,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.paper import ARTICLE, EDITION, LAYOUT, SPELLING
+from procactors import Process, Step
+from tests.browser.chromium import NARROW, WIDE
+from tests.browser.paper import ARTICLE, EDITION, LAYOUT, SPELLING, ask_editor, check_spelling
 from tests.integration.web_shop import UNKNOWN_PID
 
 TITLE = {"title": "Teh news"}
 FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary"
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
-NARROW = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -51,6 +52,28 @@ def test_no_page_is_wider_than_a_telephone(paths, visit):
     for what, path in paths.items():
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], what
+
+
+def test_names_that_never_end_do_not_tear_a_page(site, visit):
+    endless = "endless" * 30
+    process = Process(endless, [Step(endless, ask_editor), Step(f"{endless}2", check_spelling)])
+    pid = site.start(process, {endless: endless, "title": endless}, key=endless, tags=[endless])
+    site.reach(pid, "interrupted")
+    narrow, wide = visit(viewport=NARROW), visit(viewport=WIDE)
+    for _ in range(2):
+        for path in ("/", f"/processes/{pid}", "/managers", "/start"):
+            for page in (narrow, wide):
+                page.goto(path)
+                page.evaluate(OPEN_ALL)
+                width = page.evaluate("document.documentElement.scrollWidth")
+                assert width <= page.viewport_size["width"], path
+            torn = (
+                "[...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth)"
+            )
+            assert wide.evaluate(f"{torn}.length") == 0, path
+        if site.info(pid).status == "interrupted":
+            site.proceed(pid, {"approved": True})
+            site.reach(pid, "failed")
 
 
 def test_tab_reaches_whatever_can_be_done_in_the_order_in_which_it_stands(paths, page):
