@@ -32,11 +32,13 @@ _COMMITS = 200
 async def measure(args: argparse.Namespace) -> list[Figure]:
     """Measure work and idleness."""
     with postgres_server("fsync=on") as server:
-        busy = [await at_work(args, server, f"busy{n}") for n in range(args.repeats)]
+        sizes = (args.processes, args.steps)
+        busy = [await at_work(server, f"busy{n}", *sizes) for n in range(args.repeats)]
+        alone = [await at_work(server, f"alone{n}", 1, args.alone) for n in range(args.repeats)]
         idle = [await at_rest(args, server, f"idle{n}") for n in range(args.repeats)]
         commits = [report.ms(await bare_commit(server)) for _ in range(args.repeats)]
     names = (
-        ("server's processor time for a durable step", "us"),
+        (f"server's processor time for a step, {args.processes} at once", "us"),
         ("log (WAL) of a durable step", "bytes"),
         (f"disk of an ended process of {args.steps} steps", "bytes"),
     )
@@ -44,24 +46,26 @@ async def measure(args: argparse.Namespace) -> list[Figure]:
         figure(name, unit, [run[n] for run in busy], durability=ON_SERVER)
         for n, (name, unit) in enumerate(names)
     ]
+    lone = [spent for spent, *_ in alone]
+    figures.append(figure("server's processor time for a lone step", "us", lone, durability=ON_SERVER))
     figures.append(figure("server's processor time for an idle manager", "% of a core", idle))
     figures.append(figure("a bare commit of one row through asyncpg", "ms", commits, durability=ON_SERVER))
     return figures
 
 
-async def at_work(args: argparse.Namespace, server: Any, schema: str) -> tuple[float, float, float]:
+async def at_work(server: Any, schema: str, processes: int, steps: int) -> tuple[float, float, float]:
     """Return microseconds and bytes of log of a step, and the bytes on disk of a process."""
     connection = await asyncpg.connect(server.url(schema).partition("&schema")[0])
-    async with ProcessManager(server.url(schema), max_running=args.processes) as manager:
-        await workload.run_all(manager, workload.of_nothing(3), args.processes // 4 + 1)
+    async with ProcessManager(server.url(schema), max_running=processes) as manager:
+        await workload.run_all(manager, workload.of_nothing(3), processes // 4 + 1)
         disk, log, spent = await disk_of(connection, schema), await log_position(connection), seconds(server)
-        await workload.run_all(manager, workload.of_nothing(args.steps), args.processes)
+        await workload.run_all(manager, workload.of_nothing(steps), processes)
         spent = seconds(server) - spent
         log = await log_position(connection) - log
         disk = await disk_of(connection, schema) - disk
     await connection.close()
-    steps = args.processes * args.steps
-    return max(spent, 1 / _TICKS) / steps * 1e6, log / steps, disk / args.processes
+    total = processes * steps
+    return max(spent, 1 / _TICKS) / total * 1e6, log / total, disk / processes
 
 
 async def at_rest(args: argparse.Namespace, server: Any, schema: str) -> float:
@@ -133,5 +137,6 @@ def times(os_pid: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    quick = {"processes": 4, "steps": 2, "idle": 1, "seconds": 0.2}
-    report.main(__doc__, measure, quick=quick, repeats=3, processes=400, steps=10, idle=10, seconds=5.0)
+    quick = {"processes": 4, "steps": 2, "alone": 2, "idle": 1, "seconds": 0.2}
+    sizes = {"processes": 400, "steps": 10, "alone": 500, "idle": 10, "seconds": 5.0}
+    report.main(__doc__, measure, quick=quick, repeats=3, **sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +32,8 @@ PASSES_ON = (
 )
 _CONNECT_S = 10
 _COMMAND_S = 60
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
+"""Seconds, and in the last one milliseconds, after which a peer that acknowledges nothing is given up."""
 _PASSING = (
     OSError,
     TimeoutError,
@@ -110,6 +113,7 @@ class Session:
                 max_cached_statement_lifetime=0,  # there are few, and a timer for each would be in the way
                 server_settings={"application_name": "procactors"},
             )
+            _notice_silence(connection)
             await connection.execute(self._setup)
             self.backend = await connection.fetchval(sql["backend"])
             if self._on_connect is not None:
@@ -125,6 +129,17 @@ class Session:
                 await connection.close(timeout=2)
             except _PASSING:
                 connection.terminate()
+
+
+def _notice_silence(connection: Connection) -> None:
+    """Let the kernel give a connection up when the network swallows what is sent on it."""
+    wire: socket.socket = connection._transport.get_extra_info("socket")  # noqa: SLF001 - its only way
+    if wire.family == socket.AF_UNIX:
+        return
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE.items():
+        if hasattr(socket, option):
+            wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 async def converse(connection: Connection, talk: Talk[T]) -> T:
