@@ -211,3 +211,24 @@ def test_a_failed_opening_is_over_when_it_raises(tmp_path, monkeypatch, bad):
     for thread in set(threading.enumerate()) - threads:
         thread.join(5)
     assert [str(error.exc_value) for error in errors] == []
+
+
+@pytest.mark.parametrize("limit", [None, 1], ids=["without limits", "with a limit"])
+@pytest.mark.parametrize("change", ['replace(body, \'"call"\', \'"future": 1, "call"\')', "'{'"])
+async def test_a_process_that_can_not_be_read_hinders_no_other(tmp_path, change, limit, caplog):
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with ProcessManager(url, run=False) as client:
+        bad = await client.start(P)
+        with sqlite3.connect(tmp_path / "app.db") as connection:
+            connection.execute(f"UPDATE procactors_events SET body = {change}")
+        connection.close()
+        good = await client.start(P, {"x": 1})
+        other = await client.start(Process("q", [echo], max_running=limit), {"x": 2})
+        async with ProcessManager(url, max_running=1) as m:
+            assert [await good.result(), await other.result()] == [{"x": 1}, {"x": 2}]
+            assert {info.pid for info in await m.list()} == {good.pid, other.pid}
+        for call in (bad.info, bad.cancel, bad.result):
+            with pytest.raises(InvalidStoreError, match="can't be read") as caught:
+                await call()
+            assert caught.value.pid == bad.pid
+    assert [record for record in caplog.records if bad.pid in record.getMessage()]

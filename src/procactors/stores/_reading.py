@@ -1,12 +1,19 @@
-"""What is read, as talks with any database: rows into records, events and news."""
+"""What is read, as talks with any database: rows into records, events and news.
+
+A row that can't be read, since a newer version or somebody's hand has written it, is left out where there are
+others, so that it hinders none of them; asked for by its pid, it is an error.
+"""
 
 from __future__ import annotations
 
+import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from procactors._clock import SLACK_S
+from procactors.errors import InvalidDefinitionError, InvalidStoreError
 from procactors.model.definition import plan_in
 from procactors.model.event import DeferredUpdateFailed, StepProgressed, decode_body, raw_payload
 from procactors.model.state import ProcessState
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
 
     from procactors.model.event import ProcessEvent
     from procactors.stores._talk import Talk
+
+_log = logging.getLogger("procactors.stores")
 
 _state_in = msgspec.json.Decoder(ProcessState).decode
 _tags_in = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -38,11 +47,30 @@ _queued_in = msgspec.json.Decoder(_Queued).decode
 
 
 def records(query: str, *values: Any) -> Talk[list[Record]]:
-    """Come to the records that a query of the kind "records" gives."""
-    return [record_of(row) for row in (yield One(query, values))]
+    """Come to the records that a query of the kind "records" gives, without those that can't be read."""
+    return readable((yield One(query, values)))
 
 
-def record_of(row: Sequence[Any]) -> Record:
+def readable(rows: Iterable[Sequence[Any]]) -> list[Record]:
+    """Return the records of rows of the kind "records", without those that can't be read."""
+    found = []
+    for row in rows:
+        try:
+            found.append(_record_of(row))
+        except _UNREADABLE as error:
+            _warn_of(row[1], str(error))
+    return found
+
+
+_UNREADABLE = (msgspec.MsgspecError, InvalidDefinitionError)
+
+
+@lru_cache(maxsize=4096)  # so that each is logged once
+def _warn_of(pid: str, problem: str) -> None:
+    _log.warning("process %s is passed over, as it can't be read: %s", pid, problem)
+
+
+def _record_of(row: Sequence[Any]) -> Record:
     """Return the record of a row of the query "records"."""
     (
         number, pid, name, key, tags, priority, parent_pid, depth, owner, owner_name, epoch, created_at,
@@ -74,9 +102,17 @@ def record_of(row: Sequence[Any]) -> Record:
 
 
 def record(pid: str) -> Talk[Record | None]:
-    """Come to one process."""
-    found = yield from records("records_by_pid", pid)
-    return found[0] if found else None
+    """Come to one process.
+
+    Raises:
+        InvalidStoreError: It can't be read.
+    """
+    rows = yield One("records_by_pid", (pid,))
+    try:
+        return _record_of(rows[0]) if rows else None
+    except _UNREADABLE as error:
+        problem = f"process {pid} can't be read: a newer version wrote it, or somebody's hand ({error})"
+        raise InvalidStoreError(problem, pid=pid) from error
 
 
 def history(pid: str, after: int, limit: int) -> Talk[list[ProcessEvent]]:

@@ -14,7 +14,7 @@ from procactors._clock import SLACK_S
 from procactors.errors import KeyConflictError, ProcactorsError
 from procactors.stores import _admitting, _pausing, _turns
 from procactors.stores import _batch as b
-from procactors.stores._reading import record, records
+from procactors.stores._reading import readable, record, records
 from procactors.stores._talk import Call, Many, One
 from procactors.stores._writing import Write, insert_all, write_all
 
@@ -284,14 +284,28 @@ def _forget_cancels(decided: Sequence[tuple[b.Record, b.Decision]]) -> Talk[None
 def _selected(operation: b.Sweep, now: float) -> Talk[list[b.Record]]:
     """Come to the processes of a selection, in its order."""
     if isinstance(operation.selection, b.Due):
-        moment, passes_over = now + SLACK_S, list(operation.selection.passes_over)
-        gates = yield from _admitting.gates_at(moment)
-        if not gates:
-            return (yield from records("records_due", moment, passes_over, operation.limit))
-        numbers = yield from _admitting.admitted(gates, moment, passes_over, operation.limit)
-    else:
-        query = _selection(operation.selection, operation.limit, now)
-        numbers = [number for (number,) in (yield query)]
+        return (yield from _due(now + SLACK_S, list(operation.selection.passes_over), operation.limit))
+    query = _selection(operation.selection, operation.limit, now)
+    return (yield from _in_order([number for (number,) in (yield query)]))
+
+
+def _due(moment: float, passes_over: list[str], limit: int) -> Talk[list[b.Record]]:
+    """Come to the first that are due; those that can't be read take no room."""
+    gates = yield from _admitting.gates_at(moment)
+    asked = limit
+    while True:
+        if gates:
+            numbers = yield from _admitting.admitted(gates, moment, passes_over, asked)
+            count, found = len(numbers), (yield from _in_order(numbers))
+        else:
+            rows = yield One("records_due", (moment, passes_over, asked))
+            count, found = len(rows), readable(rows)
+        if len(found) >= limit or count < asked:
+            return found[:limit]
+        asked *= 4
+
+
+def _in_order(numbers: list[int]) -> Talk[list[b.Record]]:
     order = {number: place for place, number in enumerate(numbers)}
     found = (yield from records("records_by_id", list(order))) if order else []
     return sorted(found, key=lambda one: order[one.id])
