@@ -13,7 +13,7 @@ import sys
 
 import anyio
 
-from procactors import Process, ProcessManager, Step, StepContext, step
+from procactors import ManagerOptions, Process, ProcessManager, Step, StepContext, step
 from tests.crash.ledger import Ledger
 
 MAX_RUNNING = 8
@@ -44,7 +44,12 @@ async def watch(manager: ProcessManager, ledger: Ledger) -> None:
 async def main(database: str, processes: int, steps: int) -> None:
     ledger = Ledger(sys.stdout.fileno())
     ledger.note("start", os.getpid())
-    manager = ProcessManager(f"sqlite:///{database}", services={"ledger": ledger}, max_running=MAX_RUNNING)
+    manager = ProcessManager(
+        f"sqlite:///{database}",
+        services={"ledger": ledger},
+        max_running=MAX_RUNNING,
+        options=ManagerOptions(crash_limit=1000),  # it is killed far too often for the usual limit
+    )
     async with manager, anyio.create_task_group() as group:
         group.start_soon(watch, manager, ledger)
         handles = [

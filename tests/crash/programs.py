@@ -3,7 +3,8 @@
     python -m tests.crash.programs NAME DATABASE [hang]
 
 What happens is noted on standard output, the library's log goes to standard error. `hang` makes the step that
-hangs hang; without it the program, run again, goes on.
+hangs hang, and the one that takes a moment wait until the program is told to stop; without it the program,
+run again, goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ CRASH_LIMIT = 3
 LEASE_S = 2.0
 BLOCKED_S = 2.5 * LEASE_S
 SHORT_LEASE = ManagerOptions(lease_s=LEASE_S, blocked_loop_s=0.3)
-OPTIONS = ManagerOptions(crash_limit=CRASH_LIMIT, grace_s=0.5)
+OPTIONS = ManagerOptions(lease_s=1000, crash_limit=CRASH_LIMIT, grace_s=0.5)
+PATIENT = ManagerOptions(grace_s=100)
+TOLD_TO_STOP = anyio.Event()
 
 
 async def quick(data: dict) -> dict:
@@ -41,13 +44,15 @@ async def hangs(data: dict, ctx: StepContext) -> dict:
 
 async def takes_a_moment(data: dict, ctx: StepContext) -> dict:
     LEDGER.note("begin", ctx.attempt)
+    if HANGS:
+        await TOLD_TO_STOP.wait()
     await anyio.sleep(0.1)
     return {**data, "had_its_moment": True}
 
 
 async def takes_a_while(data: dict, ctx: StepContext) -> dict:
     LEDGER.note("begin", ctx.attempt)
-    await anyio.sleep(1.5)
+    await anyio.sleep(3)
     LEDGER.note("end", ctx.attempt)
     return {**data, "took": "a while"}
 
@@ -76,7 +81,9 @@ PROGRAMS = {
 
 async def main(name: str, database: str) -> None:
     process = Process(name, PROGRAMS[name], timeout=None)
-    options = SHORT_LEASE if name in {"blocks", "takes-a-while"} else OPTIONS
+    options = {"blocks": SHORT_LEASE, "takes-a-while": SHORT_LEASE, "takes-a-moment": PATIENT}.get(
+        name, OPTIONS
+    )
     LEDGER.note("start")
     async with ProcessManager(f"sqlite:///{database}", options=options) as manager:
         LEDGER.note("open")
@@ -95,6 +102,7 @@ async def stop_at_sigterm(scope: anyio.CancelScope) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         LEDGER.note("listens")
         async for _ in signals:
+            TOLD_TO_STOP.set()
             scope.cancel()
 
 

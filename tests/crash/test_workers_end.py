@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_S = 100
 STEPS = ["sleeps", "is_deaf", "never_returns_to_python"]
 
 
@@ -22,8 +23,8 @@ def is_alive(os_pid):
         return False
 
 
-async def until(condition, seconds):
-    with anyio.fail_after(seconds):
+async def until(condition):
+    with anyio.fail_after(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - an OS process tells nobody of its end
             await anyio.sleep(0.01)
 
@@ -41,7 +42,7 @@ async def running(tmp_path, request):
     manager = begin(request.param, note)
     os_pids = []
     try:
-        await until(note.exists, 30)
+        await until(note.exists)
         os_pids = [int(word) for word in note.read_text().split()]
         yield manager, os_pids
     finally:
@@ -57,19 +58,19 @@ async def test_workers_and_their_children_end_with_a_killed_manager(running):
     assert all(map(is_alive, os_pids))
     manager.send_signal(signal.SIGKILL)
     manager.wait()
-    await until(lambda: not any(map(is_alive, os_pids)), 5)
+    await until(lambda: not any(map(is_alive, os_pids)))
 
 
 @pytest.mark.parametrize("running", ["sleeps forks"], indirect=True)
 async def test_workers_end_although_a_fork_of_their_manager_lives_on(running, tmp_path):
     manager, os_pids = running
     note = tmp_path / "note.fork"
-    await until(note.exists, 30)
+    await until(note.exists)
     fork = int(note.read_text())
     try:
         manager.send_signal(signal.SIGKILL)
         manager.wait()
-        await until(lambda: not any(map(is_alive, os_pids)), 5)
+        await until(lambda: not any(map(is_alive, os_pids)))
         assert is_alive(fork)
     finally:
         os.kill(fork, signal.SIGKILL)
@@ -78,5 +79,5 @@ async def test_workers_end_although_a_fork_of_their_manager_lives_on(running, tm
 @pytest.mark.parametrize("running", ["is_idle"], indirect=True)
 async def test_nothing_is_left_of_a_manager_that_ends_by_itself(running):
     manager, os_pids = running
-    assert manager.wait(30) == 0
+    assert manager.wait(PATIENCE_S) == 0
     assert not any(map(is_alive, os_pids))

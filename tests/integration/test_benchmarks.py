@@ -1,6 +1,7 @@
 """Every benchmark starts, measures something small, and prints JSON. No timing is asserted."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def test_benchmark_prints_a_json_line_for_each_figure_and_nothing_else(script):
         assert figure["runs"] == 1
         if "beside" in figure:
             assert figure["floor"] > 0
-            assert figure["ratio"] > 0
+            assert math.isfinite(figure["ratio"]), "a difference of two figures may be less than nothing"
 
 
 def test_all_are_run_by_one_command_which_ends_with_a_table():
@@ -54,7 +55,7 @@ def test_our_part_of_the_comparison_with_peers_prints_two_figures(tmp_path):
         [sys.executable, str(script), str(tmp_path / "bench.db"), "3", "2", "4"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert [float(figure) > 0 for figure in run.stdout.split()] == [True, True]

@@ -12,7 +12,7 @@ import textwrap
 
 import pytest
 
-PATIENCE_S = 30
+PATIENCE_S = 100
 
 SHOP = """
     import anyio, msgspec

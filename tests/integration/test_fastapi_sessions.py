@@ -33,7 +33,7 @@ def log():
 @pytest.fixture(params=["sqlite", "postgres"])
 async def engine(request, tmp_path):
     if request.param == "sqlite":
-        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/app.db")
+        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/app.db", connect_args={"timeout": 100})
     else:
         folder = request.getfixturevalue("postgres").folder
         engine = create_async_engine(f"postgresql+asyncpg://postgres@/postgres?host={quote(str(folder))}")
@@ -164,7 +164,7 @@ async def test_presend_neither_hangs_nor_runs_early_while_the_session_is_open(en
     async def endpoint(session, tasks):
         defer(LOG.append, "pre", stage=Stage.PRESEND, after_commit=session)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         await visit(app_of(Sessions(engine), endpoint))
     assert log == ["start", "body", "commit", "pre"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,8 +20,6 @@ from procactors.executors.context import StepContext
 from procactors.executors.failure import FailedElsewhere
 from procactors.executors.process_pool import ProcessPool
 from tests.integration import worker_steps as steps
-
-OPTIONS = ManagerOptions(workers=2, kill_grace_s=0.2, worker_steps=0)
 
 
 class Run:
@@ -59,10 +59,15 @@ class Bench:
 
 
 @pytest.fixture
-async def bench():
+def kill_grace_s():
+    return 0.2
+
+
+@pytest.fixture
+async def bench(kill_grace_s):
     """A pool that leaves neither files open nor OS processes."""
     before = open_files()
-    pool = ProcessPool(SystemClock(), OPTIONS)
+    pool = ProcessPool(SystemClock(), ManagerOptions(workers=2, kill_grace_s=kill_grace_s, worker_steps=0))
     yield Bench(pool)
     await pool.close()
     assert open_files() == before
@@ -99,6 +104,19 @@ async def test_an_interpreter_that_can_not_start_fails_the_step_with_its_words(b
     assert "encodings" in error.stderr
 
 
+async def test_the_words_of_an_interpreter_that_had_ended_at_once_are_kept(bench, monkeypatch):
+    class Ended(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    with pytest.raises(FailedElsewhere) as caught:
+        await bench.run(steps.echo)
+    assert "encodings" in caught.value.failure.error.stderr
+
+
 async def test_rubbish_on_the_wire_ends_the_worker_and_fails_the_step(bench):
     with pytest.raises(FailedElsewhere) as caught:
         await bench.run(steps.scribble)
@@ -122,6 +140,7 @@ async def test_a_signal_without_a_name_is_told_by_its_number(bench):
     assert caught.value.failure.error.signal == f"signal {signal.SIGRTMIN + 3}"
 
 
+@pytest.mark.parametrize("kill_grace_s", [60])
 async def test_a_step_that_was_deaf_does_not_make_the_next_one_so(bench):
     os_pid = await bench.run(steps.ignore_sigterm)
     run = Run(Step("s", steps.wait, executor="process"))
@@ -159,7 +178,7 @@ async def test_a_worker_that_takes_too_long_to_retire_is_killed():
     pool = ProcessPool(SystemClock(), ManagerOptions(workers=1, kill_grace_s=0.2, worker_steps=1))
     bench = Bench(pool)
     await bench.run(steps.leave_thread)
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while pool._workers:  # noqa: ASYNC110 - nobody is told
             await anyio.sleep(0.01)
     await pool.close()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 
 def echo(data):
@@ -15,10 +16,11 @@ def echo(data):
 
 def scribble(data):
     """Write into whatever is open."""
-    for fd in range(3, 20):
-        with contextlib.suppress(OSError):
-            os.write(fd, b"\0\0\0\1\xc1")
-    threading.Event().wait(20)
+    for fd in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if fd > 2:
+            with contextlib.suppress(OSError):
+                os.write(fd, b"\0\0\0\1\xc1")
+    threading.Event().wait()
 
 
 def close_streams(data):

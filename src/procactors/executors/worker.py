@@ -106,7 +106,8 @@ class Worker:
         self.steps += 1
         self._run, self._order, self._has_begun = run, order, False
         self._outcome = self._loop.create_future()
-        self.process.forget_stderr()
+        if self.steps > 1:  # else it is what it said while it started, and failed to perhaps
+            self.process.forget_stderr()
         pending, self._pending = self._pending, b""
         with contextlib.suppress(OSError):  # it has ended: that is noticed below
             await self._loop.sock_sendall(self._end, pending + wire.framed(order))

@@ -47,7 +47,10 @@ async def play_thousand(scopes):
     async def play(number, scheduler):
         scopes.append(await request(number, seen, scheduler))
 
-    async with DeferredScheduler(max_running=100) as scheduler, anyio.create_task_group() as group:
+    async with (
+        DeferredScheduler(max_running=100, drain_s=1000) as scheduler,
+        anyio.create_task_group() as group,
+    ):
         for number in range(REQUESTS):
             group.start_soon(play, number, scheduler)
     assert scheduler.statistics().report.ran == 6 * REQUESTS
