@@ -7,11 +7,14 @@ import pytest
 
 from procactors import (
     KeyConflictError,
+    ManagerOptions,
     Process,
     ProcessFailedError,
     StepNotResolvableError,
 )
-from tests.behaviour.history import history, kinds, until
+from procactors.stores import open_store
+from procactors.testing import manager
+from tests.behaviour.history import history, kinds, until, until_true
 from tests.behaviour.steps import ask, echo, fail_often, gated, grow, note, sleeps
 
 
@@ -159,3 +162,47 @@ async def test_a_store_in_memory_can_have_two_managers_at_a_time(memory_world):
             second = await client.start(Process("p", [echo]), {"x": 2})
         assert await m.result(second.pid) == {"x": 2}
         assert await (await m.start(Process("p", [echo]), {"x": 3})).result() == {"x": 3}
+
+
+class LateAnswers:
+    """A store that commits, and does not say so before it may."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.may_answer = anyio.Event()
+        self.may_answer.set()
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    async def commit(self, operations):
+        outcomes = await self._inner.commit(operations)
+        await self.may_answer.wait()
+        return outcomes
+
+
+@pytest.mark.parametrize("follows", [True, False])
+async def test_a_process_that_ended_before_its_start_was_acknowledged_has_a_result(file_world, follows):
+    store = LateAnswers(open_store(file_world.url, file_world.clock, ManagerOptions()))
+    late_client = manager(store=store, clock=file_world.clock, run=False, seed=7)
+    async with file_world.manager() as m, late_client as client, client.subscribe() as events:
+        if not follows:
+            await events.aclose()
+        outputs, plan = [], Process("p", [echo])
+
+        async def starts():
+            outputs.append(await (await client.start(plan, {"x": 1})).result())
+
+        store.may_answer = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(starts)
+            await until_true(lambda: _has_finished(m))
+            while follows and type(await anext(events)).__name__ != "ProcessFinished":
+                pass
+            await file_world.clock.advance(1)
+            store.may_answer.set()
+        assert outputs == [{"x": 1}]
+
+
+async def _has_finished(m):
+    return len(await m.list("finished")) == 1

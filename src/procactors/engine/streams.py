@@ -158,11 +158,16 @@ class StreamsActor(Actor[Any]):
         self._has_missed = True
 
     def _note_life(self, one: Written) -> None:
-        """Remember which processes are alive, as far as their end will be seen here."""
+        """Remember which processes are alive, as far as their end will be seen here.
+
+        What others have written since may have been heard of, and passed, before this: then it is not known.
+        """
         self._alive.discard(one.pid)
         self._free.discard(one.pid)
         if one.state.ended_at:
             self._progress.pop(one.pid, None)
+            return
+        if self._has_missed or one.position + len(one.events) <= self._position:
             return
         known = self._alive if is_owned(one.state) else self._free
         if len(known) >= _MOST_ALIVE:
@@ -203,6 +208,7 @@ class StreamsActor(Actor[Any]):
         of_end: Iterable[Follower] = ()
         if isinstance(event, ENDINGS):
             self._alive.discard(pid)
+            self._free.discard(pid)
             of_end = self._of_end.get(pid, ())
         followers = [*self._of_all, *self._of_one.get(pid, ()), *of_end]
         if followers:
