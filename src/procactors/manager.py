@@ -303,6 +303,10 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
             raise InvalidStoreError(
                 "this manager is not open: use `async with manager:` or `await manager.open()`"
             )
+        if self._room.is_elsewhere():
+            raise RuntimeError(
+                "this manager lives in another event loop: call it there (in a thread: anyio.from_thread.run)"
+            )
         return self._room
 
     def __repr__(self) -> str:

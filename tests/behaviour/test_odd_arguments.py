@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 from procactors import (
     Interrupt,
     InvalidDefinitionError,
+    InvalidStateError,
     ProcactorsError,
     Process,
     ProcessCancelledError,
@@ -252,3 +254,29 @@ async def test_a_step_with_a_keyword_that_nothing_fills_is_refused(memory_world)
         filled = Step("s", takes_a_keyword, kwargs={"ctx": {"step": 1}})
         with pytest.raises(ProcessFailedError, match="AttributeError"):  # it was called
             await (await m.start(Process("p", [filled]))).result()
+
+
+async def hands_out_its_context(data, ctx):
+    ctx.services["probe"].seen.append(ctx)
+
+
+async def test_what_outlives_its_step_can_do_nothing_in_it(memory_world, probe):
+    async with memory_world.manager() as m:
+        await (await m.start(Process("p", [hands_out_its_context]))).result()
+        (ctx,) = probe.seen
+        with pytest.raises(InvalidStateError, match="is over"):
+            await ctx.run(P)
+        with pytest.raises(InvalidStateError, match="is over"):
+            ctx.at_checkpoint(print)
+        await works(m)
+
+
+async def test_a_manager_is_not_for_another_event_loop(memory_world):
+    async with memory_world.manager() as m:
+
+        def elsewhere():
+            asyncio.run(m.list())
+
+        with pytest.raises(RuntimeError, match="another event loop"):
+            await anyio.to_thread.run_sync(elsewhere)
+        await works(m)

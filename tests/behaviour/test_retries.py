@@ -202,6 +202,50 @@ async def test_fatal_is_never_tried_again(m, probe):
     assert (await handle.info()).error.type == "Fatal"
 
 
+async def fails_in_a_task_group(data, ctx):
+    ctx.services["probe"].note(data, ctx)
+    async with anyio.create_task_group() as tasks:
+        for kind in data["kinds"]:
+            tasks.start_soon(_raise, KINDS[kind])
+
+
+async def _raise(kind):
+    raise kind(0.1) if kind is RetryAfter else kind("in a task")
+
+
+KINDS = {"PaymentError": PaymentError, "Fatal": Fatal, "RetryAfter": RetryAfter, "ValueError": ValueError}
+
+
+@pytest.mark.parametrize(
+    ("kinds_raised", "on", "attempts"),
+    [
+        (["PaymentError"], ["ShopError"], 2),
+        (["PaymentError"], ["ExceptionGroup"], 2),
+        (["PaymentError"], ["OSError"], 1),
+        (["PaymentError", "ValueError"], ["ShopError"], 1),
+        (["Fatal"], ["*"], 1),
+    ],
+)
+async def test_an_error_that_a_task_group_has_wrapped_alone_counts_like_itself(
+    m, probe, kinds_raised, on, attempts
+):
+    step = Step("s", fails_in_a_task_group, retry=Retry(attempts=2, delay=0.1, on=on))
+    handle = await m.start(Process("p", [step]), {"kinds": kinds_raised})
+    with pytest.raises(ProcessFailedError) as caught:
+        await handle.result()
+    assert caught.value.error.type == "ExceptionGroup"
+    assert probe.attempts == [*range(1, attempts + 1)]
+
+
+async def test_a_step_may_ask_from_within_a_task_group_to_be_tried_again(memory_world, probe):
+    async with memory_world.manager() as m:
+        step = Process("p", [fails_in_a_task_group], timeout=0.35)
+        handle = await m.start(step, {"kinds": ["RetryAfter"]})
+        with pytest.raises(ProcessTimedOutError):
+            await handle.result()
+        assert probe.attempts == [1, 1, 1, 1]
+
+
 async def test_retry_after_needs_no_policy_and_uses_up_no_attempt(world, probe):
     probe.failures = 4
     async with world.manager() as m:

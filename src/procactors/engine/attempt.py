@@ -12,6 +12,7 @@ import anyio
 from procactors._clock import to_datetime
 from procactors.deferred import defer_into
 from procactors.engine.deferral import Deferral
+from procactors.errors import InvalidStateError
 from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Returned, StepOutcome
 from procactors.executors.context import StepContext, current_step
 from procactors.model.event import StepProgressed
@@ -163,7 +164,12 @@ class Attempt:
             self._room.observer.thread_abandoned(self.pid, self.step.name)
 
     def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:
-        """Let a function write with the checkpoint of this attempt."""
+        """Let a function write with the checkpoint of this attempt.
+
+        Raises:
+            InvalidStateError: The step is over.
+        """
+        self._check_it_runs()
         self.guests = (*self.guests, guest)
 
     # Children.
@@ -173,12 +179,24 @@ class Attempt:
 
         Raises:
             RuntimeError: This is not the event loop of the manager.
+            InvalidStateError: The step is over.
         """
         if threading.get_ident() != self._loop_thread:
             raise RuntimeError(
                 f"step {self.step.name!r} runs in a thread: only an async step can run other processes"
             )
+        self._check_it_runs()
         return self._host.children()
+
+    def _check_it_runs(self) -> None:
+        """Refuse what a task or thread wants that has outlived its step."""
+        if self.is_over:
+            raise InvalidStateError(
+                f"step {self.step.name!r} of process {self.pid} is over: nothing can be run in it any more",
+                pid=self.pid,
+                step=self.step.name,
+                attempt=self.attempt,
+            )
 
     # What the step says, from any thread.
 

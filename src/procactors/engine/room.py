@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from procactors._clock import to_datetime
@@ -9,7 +10,6 @@ from procactors.engine.messages import Deliver, Errand, LookAgain, Queued, Store
 from procactors.observe import Observer
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
@@ -81,6 +81,11 @@ class Room:
     def patience(self) -> float:
         """Return until when (monotonic) a user's own write waits for a store that can't be used."""
         return self.clock.monotonic() + self.options.store_patience_s
+
+    def is_elsewhere(self) -> bool:
+        """Tell whether the caller is in another event loop than the engine."""
+        running = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises where there is none
+        return running is not None and running is not self.loop
 
     def call_later(self, delay: float, function: Callable[[], None]) -> None:
         """Call a quick function in the event loop in `delay` seconds."""

@@ -49,16 +49,23 @@ class FailedElsewhere(Exception):  # noqa: N818 - it carries a failure, and is n
 def failure_of(error: BaseException, step: str, attempt: int) -> Failure:
     """Return what a step raised, as the decision about it needs it.
 
+    An error that a task group has wrapped, and nothing beside it, counts like itself.
     Data that does not fit is never tried again: it would not fit the next time either.
     """
     if isinstance(error, FailedElsewhere):
         return error.failure
-    info = error_info(error, step, attempt)
-    if isinstance(error, RetryAfter):
-        return Failure(info, retry_after=error.seconds)
-    if isinstance(error, Fatal | InvalidDataError):
+    info, sole = error_info(error, step, attempt), _sole(error)
+    if isinstance(sole, RetryAfter):
+        return Failure(info, retry_after=sole.seconds)
+    if isinstance(sole, Fatal | InvalidDataError):
         return Failure(info)
-    return Failure(info, names_of(error))
+    return Failure(info, names_of(error) | names_of(sole))
+
+
+def _sole(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def error_info(
