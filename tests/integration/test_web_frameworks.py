@@ -4,6 +4,10 @@ import json
 
 import anyio
 import pytest
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http import Http404, HttpResponse
+from django.urls import path as django_path
 from fastapi import FastAPI, WebSocket
 from fastapi import HTTPException as FastAPIHTTPException
 from fastapi.responses import JSONResponse
@@ -18,10 +22,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 
 from procactors.deferred import Stage, defer
 from procactors.web import DeferredMiddleware
+from tests.integration.example_servers import served, wait_for
 from tests.unit.web.samples import Server, noted
 
 LOG = []
@@ -167,13 +172,59 @@ def quart(refuse):
     return app
 
 
+async def django_view(request, path):
+    return django_view_in_a_thread(request, path)
+
+
+def django_view_in_a_thread(request, path):
+    work(f"/{path}")
+    if path == "missing":
+        raise Http404
+    return HttpResponse("fine")
+
+
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=(django_path("<path>", django_view), django_path("thread/<path>", django_view_in_a_thread)),
+    SECRET_KEY="of these tests",
+)
+
+
+def django(refuse):
+    middleware = [Middleware(DeferredMiddleware)]
+    return Starlette(routes=[Mount("/", get_asgi_application())], middleware=middleware)
+
+
+def django_wrapped(refuse):
+    return DeferredMiddleware(get_asgi_application())
+
+
+def django_in_threads(refuse):
+    views = get_asgi_application()
+
+    async def in_thread(scope, receive, send):
+        await views({**scope, "path": f"/thread{scope['path']}"}, receive, send)
+
+    return Starlette(routes=[Mount("/", in_thread)], middleware=[Middleware(DeferredMiddleware)])
+
+
 def refuse(error):
     raise error
 
 
+ALL_BUT_DJANGO = [
+    starlette,
+    starlette_wrapped,
+    starlette_behind,
+    starlette_before,
+    fastapi,
+    litestar,
+    quart,
+]
+
+
 @pytest.fixture(
-    params=[starlette, starlette_wrapped, starlette_behind, starlette_before, fastapi, litestar, quart],
-    ids=lambda make: make.__name__,
+    params=[*ALL_BUT_DJANGO, django, django_wrapped, django_in_threads], ids=lambda make: make.__name__
 )
 def app(request):
     return request.param(refuse)
@@ -214,8 +265,9 @@ async def test_exception_of_the_endpoint_drops_updates(app, log, caplog):
     assert caplog.text.count("is dropped") == 2
 
 
-async def test_http_exception_of_presend_becomes_the_response(app, log):
-    async with Server(app) as server:
+@pytest.mark.parametrize("make", ALL_BUT_DJANGO)
+async def test_http_exception_of_presend_becomes_the_response(make, log):
+    async with Server(make(refuse)) as server:
         messages = await server.get("/refused")
     assert messages[0]["status"] == 409
     assert [m["type"] for m in messages].count("http.response.start") == 1
@@ -223,8 +275,9 @@ async def test_http_exception_of_presend_becomes_the_response(app, log):
     assert log == ["pre", "post", "always"]
 
 
-async def test_websocket_runs_all_when_it_has_closed(app, log):
-    async with Server(app) as server:
+@pytest.mark.parametrize("make", ALL_BUT_DJANGO)
+async def test_websocket_runs_all_when_it_has_closed(make, log):
+    async with Server(make(refuse)) as server:
         await server.talk(stays=True)
     assert sorted(log) == ["always", "closed", "post", "pre"]
     assert [entry for entry in log if entry != "closed"] == ["pre", "post", "always"]
@@ -253,6 +306,42 @@ async def test_http_exception_of_presend_goes_through_the_applications_own_handl
         messages = await server.get("/refused")
     assert json.loads(messages[1]["body"]) == {"error": "taken", "path": "/refused"}
     assert sorted(log) == ["always", "background", "by the handler", "post", "pre"]
+
+
+DJANGO_SITE = """
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http import HttpResponse
+from django.urls import path
+from procactors.deferred import Stage, defer
+from procactors.web import DeferredMiddleware
+from starlette.exceptions import HTTPException
+
+log = []
+
+def refuse():
+    raise HTTPException(409, "taken")
+
+async def save(request):
+    defer(refuse, stage=Stage.PRESEND)
+    defer(log.append, "post")
+    return HttpResponse("saved")
+
+async def look(request):
+    return HttpResponse(" ".join(log))
+
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=(path("save", save), path("look", look)), SECRET_KEY="x")
+app = DeferredMiddleware(get_asgi_application())
+"""
+
+
+def test_http_exception_of_presend_becomes_djangos_response_too(tmp_path):
+    # In a program of its own, as Django leaves the request's body to the garbage collector then, which warns.
+    (tmp_path / "site_of_django.py").write_text(DJANGO_SITE)
+    with served("site_of_django:app", tmp_path, tmp_path) as client:
+        refused = client.get("/save")
+        assert (refused.status_code, refused.text) == (409, "taken")
+        assert wait_for(lambda: client.get("/look").text, lambda text: text) == "post"
 
 
 async def test_fastapi_shows_it_as_its_own_http_exceptions(log):

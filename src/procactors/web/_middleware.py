@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from procactors.deferred import DeferredScheduler
 from procactors.errors import InvalidDataError, InvalidDefinitionError, NoDeferredScopeError
+from procactors.web._django import listen_to_django
 from procactors.web._lifespan import Lifespan
 from procactors.web._quart import listen_to_quart
 from procactors.web._request import RequestScope
@@ -22,8 +23,8 @@ class DeferredMiddleware:
 
     Pure ASGI, for any framework. It needs the application's lifespan, in which its scheduler lives, so it
     goes where lifespan events pass: `app.add_middleware(DeferredMiddleware)` in Starlette and FastAPI,
-    `app = DeferredMiddleware(app)` around Litestar, `app.asgi_app = DeferredMiddleware(app.asgi_app)` in
-    Quart.
+    `app = DeferredMiddleware(app)` around Litestar and Django,
+    `app.asgi_app = DeferredMiddleware(app.asgi_app)` in Quart.
 
     * PRESEND runs in the request's task; the first HTTP exception that it raises becomes the response.
       What is deferred to PRESEND when the response has started runs with POSTSEND.
@@ -55,6 +56,7 @@ class DeferredMiddleware:
         self._deferral = Deferral(manager)
         self._rescue = None if manager is None else _rescuer(manager)
         listen_to_quart()
+        listen_to_django()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection, or the lifespan.

@@ -81,7 +81,7 @@ class ConnectionScope(LazyScope):
     def breaks_down(self) -> bool:
         """Tell whether what is sent now is what an exception is turned into that nobody has foreseen.
 
-        Frameworks send that while they handle the exception, or (Quart) have told of it before.
+        Frameworks send that while they handle the exception, or (Quart, Django) have told of it before.
         """
         handled = sys.exception()
         if handled is None or handled is self._exception_before:
