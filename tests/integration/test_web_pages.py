@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from procactors import Interrupt, Process, Step
+from procactors import Interrupt, Process, Retry, Step
 from procactors.web import allow_all
 from tests.integration.web_reading import Forms, forms_on, is_own_page, send
 from tests.integration.web_shop import (
@@ -17,6 +17,7 @@ from tests.integration.web_shop import (
     PARENT,
     QUICK,
     UNKNOWN_PID,
+    break_down,
     shop,
     until,
 )
@@ -60,6 +61,19 @@ async def test_a_page_shows_steps_with_attempts_and_the_error():
     assert page.text.count("<rect") == 2
     assert "broken &lt;b&gt;down&lt;/b&gt;" in page.text
     assert set(Forms(page.text).found) == {"retry", "skip", "rewind", "fork"}
+
+
+async def test_of_many_attempts_the_newest_are_shown():
+    step = Step("again", break_down, retry=Retry(attempts=30, delay=0))
+    async with shop(allow_all) as (manager, client):
+        pid = (await manager.start(Process("stubborn", [step]))).pid
+        await until(manager, pid, "failed")
+        page = await client.get(f"/processes/{pid}")
+    assert is_own_page(page)
+    assert page.text.count('<p class="wrong">Attempt ') == 20
+    assert "Attempt 30:" in page.text
+    assert "Attempt 10:" not in page.text
+    assert "10 earlier attempts are not shown" in page.text
 
 
 async def test_a_running_process_shows_its_progress_and_an_ended_one_its_output():

@@ -9,6 +9,7 @@ from starlette.routing import Mount
 
 from procactors import Process, ProcessManager
 from procactors.web import allow_all, process_app
+from procactors.web._openapi import document
 from procactors.web._verbs import VERBS
 from tests.integration.web_shop import (
     ALL,
@@ -64,6 +65,14 @@ def routes():
 
 def test_every_route_has_its_place_here():
     assert routes() == OPEN | STREAM | LISTS | OF_ONE | OF_ALL | DOING.keys()
+
+
+def test_every_route_of_the_api_is_described():
+    api = {(method, path) for method, path in routes() if path.startswith("/api/")}
+    api.remove(("POST", "/api/processes/{pid}/{action}"))
+    api |= {("POST", f"/api/processes/{{pid}}/{verb}") for verb in VERBS}
+    paths = document("/")["paths"].items()
+    assert {(method.upper(), path) for path, methods in paths for method in methods} == api
 
 
 @asynccontextmanager

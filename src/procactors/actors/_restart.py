@@ -49,7 +49,7 @@ class Backoff(msgspec.Struct, frozen=True):
         try:
             full = min(self.first_s * self.factor ** (number - 1), self.most_s)
         except OverflowError:
-            full = self.most_s
+            full = self.most_s if self.first_s else 0
         return full * (0.5 + draw / 2) if self.jitter else full
 
 

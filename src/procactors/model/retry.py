@@ -59,7 +59,7 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         try:
             full = min(self.delay * self.factor ** (failures - 1), self.max_delay)
         except OverflowError:
-            full = self.max_delay
+            full = self.max_delay if self.delay else 0
         return full * (0.5 + draw / 2) if self.jitter else full
 
 

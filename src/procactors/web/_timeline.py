@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 2.0  # for events of a newer version, which are passed over, and so never come
 _LEAST_WIDTH = 0.5
+_SHOWN_MAX = 20
 
 
 class Attempt(msgspec.Struct):
@@ -46,6 +47,16 @@ class Row(msgspec.Struct):
     attempts: list[Attempt] = []
     has_output: bool = False
     output: Any = None
+
+    @property
+    def shown(self) -> list[Attempt]:
+        """Its newest attempts; of many the others are only counted."""
+        return self.attempts[-_SHOWN_MAX:]
+
+    @property
+    def left_out(self) -> int:
+        """How many attempts are not shown."""
+        return len(self.attempts) - len(self.shown)
 
 
 async def history_of(manager: ProcessManager, info: ProcessInfo) -> list[ProcessEvent]:
