@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from procactors import ActorStoppedError, Process
+from procactors import ActorStoppedError, ManagerOptions, Process, StoreUnavailableError
 from procactors.engine.messages import Committed
 from tests.behaviour.history import until_true
 from tests.behaviour.steps import gated
@@ -76,3 +76,21 @@ async def test_while_it_waits_for_running_steps_it_is_closing(m, probe):
         assert (m.health().is_live, m.health().is_ready) == (True, False)
         assert "closing" in m.health().reason
         probe.gates["a"].set()
+
+
+async def cant_write(*_):
+    raise StoreUnavailableError("the disk is full")
+
+
+async def test_what_could_not_be_released_at_the_end_is_taken_over(file_world, probe):
+    hasty = ManagerOptions(grace_s=0.1, kill_grace_s=0.1, store_patience_s=0.5, lease_s=20)
+    async with file_world.manager() as heir:
+        async with file_world.manager(options=hasty) as doomed:
+            handle = await doomed.start(Process("p", {"a": gated}), {"x": 1})
+            await probe.reached["a"].wait()
+            doomed._room.store.commit = cant_write
+        probe.gates["a"].set()
+        assert (await heir.info(handle.pid)).status == "running"
+        with anyio.fail_after(60):
+            assert await heir.result(handle.pid) == {"x": 1}
+        assert probe.steps == ["a", "a"]

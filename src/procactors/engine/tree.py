@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,8 @@ class Tree:
         self._failure: BaseException | None = None
         self._scope = anyio.CancelScope()
         self._stall = StallWatch(room)
-        self._is_killed = False
+        self._leaves_some = False
+        """Whether processes are left that it owns: its row stays, so that others miss it and take over."""
 
     async def open(self) -> None:
         """Open the store, start all actors. Raises what went wrong, with nothing left behind."""
@@ -108,7 +110,7 @@ class Tree:
 
     async def kill(self) -> None:
         """End without a word, as `kill -9` would: nothing is released, no row is removed."""
-        self._is_killed = True
+        self._leaves_some = True
         await self._cut_short()
 
     async def _cut_short(self) -> None:
@@ -138,10 +140,10 @@ class Tree:
             try:
                 await self._watched()
             except Exception:
-                self._is_killed = self._opened.is_set()  # others take over when they miss it
+                self._leaves_some = self._opened.is_set()
                 raise
             finally:
-                if not self._is_killed:
+                if not self._leaves_some:
                     with anyio.CancelScope(shield=True):
                         await room.store.unregister(room.member)
         finally:
@@ -217,9 +219,10 @@ class Tree:
 
     async def _drain(self) -> None:
         options = self._room.options
-        grace_s = options.grace_s
-        with anyio.move_on_after(2 * grace_s + options.kill_grace_s + options.store_patience_s):
-            try:
-                await self._room.supervisor.ask(Drain(grace_s), timeout=None)
-            except ActorStoppedError:
-                _log.warning("the supervisor is gone; what ran is recovered by the next manager")
+        patience_s = 2 * options.grace_s + options.kill_grace_s + options.store_patience_s
+        self._leaves_some = True
+        with anyio.move_on_after(patience_s), suppress(ActorStoppedError):
+            await self._room.supervisor.ask(Drain(options.grace_s), timeout=None)
+            self._leaves_some = False
+        if self._leaves_some:
+            _log.warning("not all that ran could be released: others take over when they miss this manager")
