@@ -63,6 +63,17 @@ async def test_a_page_shows_steps_with_attempts_and_the_error():
     assert set(Forms(page.text).found) == {"retry", "skip", "rewind", "fork"}
 
 
+async def test_of_a_large_payload_the_beginning_is_shown():
+    async with shop(allow_all) as (manager, client):
+        handle = await manager.start(QUICK, {"first": "seen", "rows": [{"n": n} for n in range(30_000)]})
+        await handle.result()
+        page = await client.get(f"/processes/{handle.pid}")
+        assert "seen" in page.text
+        assert "more" in page.text
+        assert len(page.content) < 200_000
+        assert len((await client.get(f"/api/processes/{handle.pid}")).json()["output"]["rows"]) == 30_000
+
+
 async def test_of_many_attempts_the_newest_are_shown():
     step = Step("again", break_down, retry=Retry(attempts=30, delay=0))
     async with shop(allow_all) as (manager, client):

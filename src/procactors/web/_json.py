@@ -15,14 +15,16 @@ _TOKEN = re.compile(
 )
 
 
+_OPENINGS = {
+    kind: Markup('<span class="json-{}">').format(kind) for kind in ("name", "text", "number", "word", None)
+}
+_CLOSING = Markup("</span>")
+
+
 def coloured(value: Any) -> Markup:
     """Return a value as JSON over several lines, in which each kind of thing has a class of its own."""
     text, parts, end = pretty(value), [], 0
     for token in _TOKEN.finditer(text):
-        parts += [escape(text[end : token.start()]), _span(token)]
+        parts += [escape(text[end : token.start()]), _OPENINGS[token.lastgroup], escape(token[0]), _CLOSING]
         end = token.end()
     return Markup("").join([*parts, escape(text[end:])])
-
-
-def _span(token: re.Match[str]) -> Markup:
-    return Markup('<span class="json-{}">{}</span>').format(token.lastgroup, token[0])

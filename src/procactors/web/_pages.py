@@ -11,6 +11,7 @@ from procactors._ids import checked_pid
 from procactors.model.status import ProcessStatus, StepStatus
 from procactors.web._api import TYPED
 from procactors.web._children import tree_below
+from procactors.web._excerpt import excerpt
 from procactors.web._forgery import remember, token_for
 from procactors.web._forms import fields_of
 from procactors.web._history import happenings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _ON_A_PAGE = 50
 _FREE = frozenset({"queued", "sleeping", "interrupted", "blocked"})
 _NAMES_MAX = 200
+_OF_AN_OUTPUT = 200  # parts; there may be many steps
 
 
 class Pages:
@@ -88,10 +90,10 @@ class Pages:
         history = await history_of(self._manager, info)
         possible = [action for action in _possible(info) if await access.may(request, action, pid)]
         token = token_for(request)
-        document = self._api.redaction.document(msgspec.to_builtins(info))
+        document = self._api.redaction.document(msgspec.to_builtins(_beginning_of(info)))
         rows = timeline(info, history, self._manager.now())
         for row in rows:
-            row.output = self._api.redaction.payload(row.output)
+            row.output = self._api.redaction.payload(excerpt(row.output, _OF_AN_OUTPUT))
         response = page(
             request,
             "process.html",
@@ -129,6 +131,14 @@ class Pages:
         )
         remember(response, request, token)
         return response
+
+
+def _beginning_of(info: ProcessInfo) -> ProcessInfo:
+    """Return a process with as much of its payloads as a page shows."""
+    asks = info.interrupt
+    if asks is not None:
+        asks = msgspec.structs.replace(asks, data=excerpt(asks.data))
+    return msgspec.structs.replace(info, data=excerpt(info.data), output=excerpt(info.output), interrupt=asks)
 
 
 def _possible(info: ProcessInfo) -> list[Any]:
