@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from collections import defaultdict
 
 import anyio
 import pytest
 
 from procactors import ProcessManager
-from tests.crash.victim import running
+from tests.fleet.under_kills import PATIENCE_S, Yard
 from tests.fleet.yard import LIMITED, RATED
 
-MANAGERS, KILLS, GROUPS, PATIENCE_S = 3, 4, 5, 120
+KILLS, GROUPS = 4, 5
 LEAST = 20
 BATCH = {LIMITED: 20, RATED: 10}
 
@@ -26,74 +25,29 @@ def url(request, tmp_path):
     return request.getfixturevalue("postgres").url("limits")
 
 
-class Yard:
-    """The managers that are alive, and what all that ever lived have noted: time, who, what, pid, group."""
-
-    def __init__(self, url, folder, rng):
-        self.url, self.folder, self.rng = url, folder, rng
-        self.notes = []
-        self.kills = 0
-        self._victims = []
-        self._marked = 0
-
-    async def live(self, number, until):
-        """Let one manager live, and after each kill of it another in its place."""
-        while not until.is_set():
-            me = f"m{number}-{len(self._victims)}"
-            async with running(
-                "tests.fleet.yard", self.url, me, self.folder, patience_s=PATIENCE_S
-            ) as victim:
-                self._victims.append(victim)
-                await victim.wrote("open")
-                is_marked = self._marked < KILLS
-                self._marked += is_marked
-                if is_marked:
-                    await self.more_are_inside(self.rng.randrange(2, 20))
-                    await victim.kill()
-                else:
-                    await until.wait()
-                    assert await victim.kill(signal.SIGTERM) == 0, victim.log
-                self.kills += is_marked
-                self.note(victim, me, is_killed=is_marked)
-
-    async def more_are_inside(self, by):
-        def came():
-            return sum(len(victim.noted("in")) for victim in self._victims)
-
-        goal = came() + by
-        while came() < goal:  # noqa: ASYNC110 - whoever it is, in one of several OS processes
-            await anyio.sleep(0.01)
-
-    def note(self, victim, me, *, is_killed):
-        notes = [(float(at), me, *words) for at, *words in victim.lines if words[0] in {"in", "out"}]
-        if notes and is_killed:  # after all that it noted; whoever takes over begins later
-            notes.append((notes[-1][0], me, "killed", None, None))
-        self.notes += notes
-
-    def inside(self):
-        """Yield who was inside, after each note: pid -> manager and group."""
-        there = {}
-        for _, me, what, pid, group in sorted(self.notes, key=lambda note: note[0]):
-            if what == "killed":
-                there = {one: (who, its) for one, (who, its) in there.items() if who != me}
-            elif what == "in":
-                there[pid] = (me, group)
-            else:
-                there.pop(pid, None)
-            yield there
+def inside(notes):
+    """Yield who was inside, after each note: pid -> manager and group."""
+    there = {}
+    for _, me, what, pid, group in sorted(notes, key=lambda note: note[0]):
+        if what == "killed":
+            there = {one: (who, its) for one, (who, its) in there.items() if who != me}
+        elif what == "in":
+            there[pid] = (me, group)
+        else:
+            there.pop(pid, None)
+        yield there
 
 
 @pytest.mark.slow
 async def test_limits_of_a_definition_hold_whichever_manager_is_killed(url, tmp_path):
     seed = int(os.environ.get("LIMITS_SEED", random.SystemRandom().randrange(2**32)))
     print(f"LIMITS_SEED={seed}")  # noqa: T201 - to get the same run again
-    yard, all_over = Yard(url, tmp_path, random.Random(seed)), anyio.Event()
+    yard, all_over = Yard(url, tmp_path, random.Random(seed), KILLS), anyio.Event()
     handles = {LIMITED: [], RATED: []}
     async with ProcessManager(url, run=False) as client, anyio.create_task_group() as group:
-        for number in range(MANAGERS):
-            group.start_soon(yard.live, number, all_over)
+        group.start_soon(yard.run, all_over)
         with anyio.fail_after(PATIENCE_S):
-            while yard.kills < KILLS or len(handles[RATED]) < LEAST:
+            while not yard.is_spared or len(handles[RATED]) < LEAST:
                 await come_through(client, handles)
         all_over.set()
         starts = sorted([at for handle in handles[RATED] for at in await taken_up(handle)])
@@ -124,7 +78,7 @@ async def taken_up(handle):
 
 def check_places(yard, limited):
     most = 0
-    for there in yard.inside():
+    for there in inside(yard.notes):
         groups = defaultdict(int)
         for pid, (_, group) in there.items():
             if pid in limited:

@@ -16,6 +16,7 @@ from pathlib import Path
 import anyio
 
 from procactors import (
+    Each,
     ManagerOptions,
     Parallel,
     Process,
@@ -59,6 +60,19 @@ async def say(data: dict, ctx: StepContext, *, ledger: Ledger) -> dict:
 
 
 @step
+async def branch(data: dict, ctx: StepContext) -> dict:
+    """Run children alone and side by side."""
+    first = await ctx.run(LEAF, data, key="first")
+    others = await ctx.gather((LEAF, {"n": 2}, "second"), (LEAF, {"n": 3}, "third"))
+    return {"items": [first, *others]}
+
+
+@step
+async def total(items: list) -> int:
+    return sum(item["n"] for item in items)
+
+
+@step
 async def break_down(_data: dict) -> None:
     raise OSError("it was all in vain")
 
@@ -84,6 +98,15 @@ GATED = Process("gated", [gate("gate")], timeout=None)
 NAP = Process("nap", {"before": saying("before"), "nap": Sleep(1), "after": saying("after")})
 FAMILY = Process(
     "family", [Step("both", Parallel({"left": gate("left"), "right": gate("right")}))], timeout=None
+)
+LEAF = Process("leaf", STAY[:1], timeout=None, max_running=3)
+TREE = Process(
+    "tree",
+    {"branch": branch, "nap": Sleep(0.05), "each": Each(LEAF, over="items", limit=2), "total": total},
+    timeout=None,
+)
+VAIN = Process(
+    "vain", [saying(name, undo=saying(name)) for name in ("hotel", "flight")] + [Step("pays", break_down)]
 )
 UNDONE = Process(
     "undone",
