@@ -53,7 +53,7 @@ class ProcessHandle:
         """
         return await self._manager.proceed(self.pid, data)
 
-    async def cancel(self, *, reason: str = "") -> bool:
+    async def cancel(self, reason: str = "") -> bool:
         """Cancel it; see `ProcessManager.cancel`.
 
         Cancellation: safe; the request was stored, or it was not.

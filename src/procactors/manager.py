@@ -260,7 +260,7 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
         await control.proceed(self._open_room(), pid, data)
         return pid
 
-    async def cancel(self, pid: str, *, reason: str = "") -> bool:
+    async def cancel(self, pid: str, reason: str = "") -> bool:
         """Cancel a process: no further step starts, a running one is cancelled.
 
         Args:

@@ -27,7 +27,7 @@ from procactors.deferred import (
     defer,
     deferred_scope,
 )
-from tests.behaviour.steps import grow
+from tests.behaviour.steps import echo, grow
 
 VARIABLE = contextvars.ContextVar("variable", default="unset")
 
@@ -497,3 +497,21 @@ async def test_a_stage_that_is_none_is_refused(updates, log):
             updates.add(Plain(log), stage=wrong)
     with pytest.raises((TypeError, ValueError)):
         updates.add(Plain(log), stage=Stage.ALL)
+
+
+async def test_arguments_go_by_position_in_the_order_of_the_contract(m, log):
+    async def enqueue(process, data):
+        log.append((process, data))
+
+    updates = DeferredUpdates(None, m, enqueue, True, 5)
+    assert (updates.opportunistic, updates.big_queue_size) == (True, 5)
+    updates.add_callable(lambda: log.append("called"), Stage.PRESEND, [])
+    async with deferred_scope(m, False):
+        await updates.run()
+    assert log == ["called"]
+
+
+async def test_a_cancel_may_give_its_reason_by_position(m):
+    handle = await m.start(Process("p", [echo]), delay=100)
+    assert await handle.cancel("not now")
+    assert (await handle.info()).reason == "not now"

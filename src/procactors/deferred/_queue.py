@@ -55,11 +55,11 @@ class DeferredUpdates:
     def __init__(  # noqa: PLR0913 - one keyword for each way in or out of a scope
         self,
         transactions: Any = None,
-        *,
         manager: Any = None,
         enqueue: Callable[[Any, Any], Any] | None = None,
-        opportunistic: bool = False,
+        opportunistic: bool = False,  # noqa: FBT001, FBT002 - the order is part of the contract
         big_queue_size: int = 100,
+        *,
         keep: Callable[[Any], Any] | None = None,
         presentable: Callable[[Exception], bool] | None = None,
         on_failure: Callable[[Any, str, Exception], None] | None = None,
@@ -134,7 +134,6 @@ class DeferredUpdates:
         self,
         function: Callable[[], Any],
         stage: Stage = Stage.POSTSEND,
-        *,
         cancel_on_rollback: Iterable[Any] = (),
     ) -> None:
         """Defer a call of `function()`, plain or async; see `add` and `CallableUpdate`.

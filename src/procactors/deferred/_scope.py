@@ -120,8 +120,8 @@ def _update_of(
 
 def deferred_scope(
     manager: Any = None,
+    opportunistic: bool = True,  # noqa: FBT001, FBT002 - the order is part of the contract
     *,
-    opportunistic: bool = True,
     transactions: Any = None,
     enqueue: Callable[[Any, Any], Any] | None = None,
     keep: Callable[[Any], Any] | None = None,

@@ -66,7 +66,7 @@ class Shared(msgspec.Struct, eq=False):
     def require_keeper(self) -> None:
         """Raise DeferredError if there is nobody who keeps durable updates."""
         if self._keep is None:
-            problem = "durable=True needs keep=..., which a process manager brings along"
+            problem = "durable=True needs a process manager: give it to the scope, deferred_scope(manager)"
             raise DeferredError(problem)
 
     async def enqueue(self, update: EnqueueableUpdate) -> None:
