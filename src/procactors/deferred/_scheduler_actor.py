@@ -151,10 +151,10 @@ class SchedulerActor(Actor[Message]):
                 self._ended(self._names.pop(message.name))
             case Drain():
                 slot = self.take_reply()
-                if slot is not None:
-                    self._drains.append(slot)
+                assert slot is not None, "somebody waits for it"
+                self._drains.append(slot)
                 self.set_timer("drain", message.seconds, DrainIsOver())
-            case DrainIsOver():
+            case _:  # DrainIsOver
                 self._answer_drains()
         self._start_what_may()
 

@@ -8,7 +8,7 @@ JSON value, or as the type that the next step's first parameter names.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -80,19 +80,16 @@ def _field(path: str) -> str:
     return f"field {path.lstrip('.')}" if path else "it"
 
 
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+def _parts(value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        for key, part in value.items():
-            yield f".{key}", part
-    elif isinstance(value, list | tuple | set | frozenset):
-        for index, part in enumerate(value):
-            yield f"[{index}]", part
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield f".{name}", getattr(value, name)
-    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        for name in value.__dataclass_fields__:
-            yield f".{name}", getattr(value, name)
+        return [(f".{key}", part) for key, part in value.items()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [(f"[{index}]", part) for index, part in enumerate(value)]
+    if isinstance(value, msgspec.Struct):
+        return [(f".{name}", getattr(value, name)) for name in value.__struct_fields__]
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        return [(f".{name}", getattr(value, name)) for name in value.__dataclass_fields__]
+    return []
 
 
 def _culprit(value: Any, path: str, error: Exception) -> tuple[str, str]:

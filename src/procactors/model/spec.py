@@ -108,8 +108,6 @@ def step_from(name: str, fields: Any, process_from: ProcessFrom) -> Step:
         read = msgspec.convert(fields, StepSpec)
     except msgspec.ValidationError as error:
         raise InvalidDefinitionError(f"step {name!r}{_reason(error)}", step=name) from None
-    except InvalidDefinitionError as error:  # of Retry
-        raise InvalidDefinitionError(f"step {name!r}, field 'retry': {error}", step=name) from None
     values = msgspec.structs.asdict(read)
     if read.undo is not None:
         values["undo"] = step_from(f"{name}.undo", read.undo, process_from)

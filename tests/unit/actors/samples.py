@@ -143,7 +143,7 @@ class Hold:
 
 async def happens(event: anyio.Event) -> None:
     """Wait for an event that has to come, and not for ever if it does not."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await event.wait()
 
 

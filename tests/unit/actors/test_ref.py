@@ -204,6 +204,19 @@ async def test_ask_waits_for_room_and_a_tell_is_refused_meanwhile(held):
     assert answers == [[Note(1), Note(2)]]
 
 
+async def test_ask_without_a_timeout_waits_for_room_too(held):
+    ref, hold = held
+    ref.tell(Note(1))
+    ref.tell(Note(2))
+    answers = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: ask_into(answers, ref, Get(), timeout=None))
+        await turns()
+        assert answers == []
+        hold.over.set()
+    assert answers == [[Note(1), Note(2)]]
+
+
 async def test_ask_that_finds_no_room_in_time_raises_and_is_never_sent(held):
     ref, hold = held
     ref.tell(Note(1))
@@ -348,13 +361,13 @@ async def test_ask_made_after_the_askers_deadline_fails_at_once(system):
     target, middle, done = await system.start(Sample), await system.start(Sample), anyio.Event()
 
     async def late(actor):
-        await anyio.sleep(0.01)
+        await anyio.sleep_until(actor.ref.cell.turns.asks_until + 0.01)
         with pytest.raises(AskTimeoutError, match="did not answer Do within 0 s"):
             await target.ask(Do(lambda actor: pytest.fail("must not run")), timeout=3600)
         done.set()
 
     with pytest.raises(AskTimeoutError):
-        await middle.ask(Do(late), timeout=0.005)
+        await middle.ask(Do(late), timeout=0.5)
     await happens(done)
 
 
@@ -385,6 +398,26 @@ async def test_told_message_has_no_deadline_to_inherit(system):
 
 
 # Cycles
+
+
+async def test_actor_may_ask_one_that_waits_for_a_third(system):
+    third, second, first, hold = *[await system.start(Sample) for _ in range(3)], Hold()
+    third.tell(Do(hold))
+
+    async def ask_on(actor):
+        return await third.ask(Get())
+
+    async def ask_meanwhile(actor):
+        return await second.ask(Get())
+
+    answers = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask_into, answers, second, Do(ask_on))
+        await until(lambda: second.cell.asks)
+        group.start_soon(ask_into, answers, first, Do(ask_meanwhile))
+        await until(lambda: first.cell.asks)
+        hold.over.set()
+    assert answers == [[], []]
 
 
 async def test_actor_that_asks_itself_is_told_so_at_once(system):

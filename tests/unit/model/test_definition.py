@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from procactors import InvalidDefinitionError, Process
+from procactors import Each, InvalidDefinitionError, Process, Step
 
 STEPS = {"a": "shop.steps:render"}
 
@@ -39,3 +39,33 @@ def test_arguments_that_can_not_be_are_refused(argv):
 def test_a_spec_with_wrong_ones_names_the_field(field):
     with pytest.raises(InvalidDefinitionError, match=next(iter(field))):
         Process.from_spec({"name": "p", "steps": STEPS, **field})
+
+
+def test_a_definition_does_not_change():
+    process = Process("p", STEPS)
+    with pytest.raises(AttributeError, match="make another one with name='q'"):
+        process.name = "q"
+    with pytest.raises(AttributeError, match="'name' can't be deleted"):
+        del process.name
+    assert process == Process("p", STEPS)
+
+
+def test_a_definition_shows_what_it_is():
+    each = Each(Step("one", "shop.steps:render"), over="items", limit=2)
+    assert repr(Process("p", {"a": each}, timeout=5)) == "Process('p', steps=['a'], timeout=5)"
+    assert repr(each) == "Each('one', over='items', limit=2)"
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        ({"call": "shop.steps:render", "retry": {"attempts": 0}}, r"step 'a'.*'retry'.*attempts"),
+        (
+            {"parallel": ["shop.steps:render"]},
+            r"step 'a', field 'parallel': must be a mapping of name to step",
+        ),
+    ],
+)
+def test_a_spec_with_a_wrong_step_names_the_field(step, reason):
+    with pytest.raises(InvalidDefinitionError, match=reason):
+        Process.from_spec({"name": "p", "steps": {"a": step}})

@@ -19,3 +19,8 @@ def test_what_is_tried_again_at_once_is_so_however_often(failures, factor):
 def test_delays_grow_up_to_their_limit_however_often(factor):
     retry = Retry(attempts=10**7, delay=1, factor=factor, max_delay=60, jitter=False)
     assert [retry.seconds_after(n, 0.5) for n in (1, 2, 3, 7, 1025, 5000)] == [1, 2, 4, 60, 60, 60]
+
+
+def test_jitter_takes_up_to_half_of_the_delay():
+    retry = Retry(delay=8, jitter=True)
+    assert [retry.seconds_after(1, draw) for draw in (0, 0.5)] == [4, 6]

@@ -400,3 +400,16 @@ def test_moments_in_events_are_exact_to_the_microsecond():
     moment = at(0) + timedelta(microseconds=1)
     event = e.ProcessStarted(at=moment)
     assert e.decode_body(e.encode_body(event), "p", 1, 1).at == moment
+
+
+def test_a_step_begins_only_in_its_turn_and_with_the_next_attempt():
+    begun = folded(queued(), e.ProcessStarted(at=at()))
+    with pytest.raises(InvalidStateError, match="current step is 'first', not 'second'"):
+        apply(begun, e.StepStarted(at=at(), step="second", attempt=1), PLAN)
+    with pytest.raises(InvalidStateError, match="attempt 1 is next, not 2"):
+        apply(begun, e.StepStarted(at=at(), step="first", attempt=2), PLAN)
+
+
+def test_no_history_is_no_process():
+    with pytest.raises(InvalidStateError, match="without any event"):
+        folded()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from procactors.errors import InvalidDefinitionError, StepNotResolvableError
+from procactors.model import reference
+from procactors.model.step import Step
+
+CONSTANT = 7
+
+
+async def fetch(data):
+    return data
+
+
+async def other(data):
+    return data
+
+
+def known(name):
+    """Mark with a stable name of this test's own: the registry is the whole program's."""
+    return reference.step(name=f"{__name__}.{name}")
+
+
+def test_a_stable_name_belongs_to_one_step():
+    known("taken")(fetch)
+    known("taken")(fetch)
+    with pytest.raises(InvalidDefinitionError, match=r"is taken by .*fetch"):
+        known("taken")(other)
+
+
+def test_a_reference_that_leads_to_no_callable_says_what_is_there():
+    with pytest.raises(StepNotResolvableError, match="names a int"):
+        reference.resolve(f"{__name__}:CONSTANT", (__name__,))
+
+
+def test_a_function_whose_place_is_taken_by_something_else_is_refused():
+    def stray(data):
+        return data
+
+    stray.__module__, stray.__qualname__ = __name__, "CONSTANT"
+    with pytest.raises(InvalidDefinitionError, match="names something else"):
+        reference.register(stray)
+
+
+def test_a_step_of_the_main_program_is_known_as_such(monkeypatch):
+    def of_main(data):
+        return data
+
+    monkeypatch.setattr(sys.modules["__main__"], "of_main_by_reference", of_main, raising=False)
+    of_main.__module__, of_main.__qualname__ = "__main__", "of_main_by_reference"
+    assert reference.is_of_main(reference.register(of_main))
+    assert not reference.is_of_main(reference.register(fetch))
+
+
+def test_a_step_of_a_reference_can_be_written_without_its_code():
+    assert Step("s", "shop.steps:fetch").reference == "shop.steps:fetch"
