@@ -164,6 +164,21 @@ async def test_a_key_says_which_child_it_is(m):
     assert len(await m.list(name="child")) == 2
 
 
+async def runs_under_odd_names(data, ctx):
+    if ctx.step == "a":
+        return [
+            await ctx.run(Process("b/c", {"s": grow}), {"n": 1}),
+            await ctx.run(Process("key=x", {"s": grow}), {"n": 2}),
+            await ctx.run(Process("y", {"s": grow}), {"n": 3}, key="x"),
+        ]
+    return [*data, await ctx.run(Process("c", {"s": grow}), {"n": 4})]
+
+
+async def test_names_and_keys_with_odd_characters_are_not_mistaken_for_others(m):
+    handle = await m.start(Process("p", {"a": runs_under_odd_names, "a/b": runs_under_odd_names}))
+    assert [output["n"] for output in await handle.result()] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("slots", [1, 3, 64])
 async def test_gather_gives_the_outputs_in_order(world, slots):
     async with world.manager(max_running=slots) as m:

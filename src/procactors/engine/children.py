@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import anyio
 import msgspec
@@ -145,7 +146,8 @@ class Children:
 
     @property
     def _prefix(self) -> str:
-        return f"{self._parent.pid}/{self._step}/"
+        """How the identities of this step's children begin, and no other step's, whatever their names are."""
+        return f"{self._parent.pid}/{quote(self._step, safe='')}/"
 
     def _identity(self, process: Process, key: str | None) -> str:
         if not isinstance(process, Process):
@@ -162,7 +164,7 @@ class Children:
                     step=self._step,
                 )
             self._unkeyed.add(process.name)
-        return self._prefix + (process.name if key is None else f"key={key}")
+        return self._prefix + (f"name={process.name}" if key is None else f"key={key}")
 
     async def _start(self, process: Process, data: Any, identity: str, key: str | None) -> str:
         depth = self._parent.depth + 1
