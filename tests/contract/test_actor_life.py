@@ -191,7 +191,7 @@ async def actor(case_and_loop):
 async def system():
     """A system that ends, and leaves no task behind."""
     before = tasks()
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with ActorSystem() as system:
             yield system
     assert tasks() <= before
@@ -349,7 +349,7 @@ async def test_its_end_is_told_to_those_who_watch(system, actor):
 
 async def test_cancelled_system_stops_it(actor):
     before, ends = tasks(), []
-    with anyio.fail_after(10), anyio.CancelScope() as scope:
+    with anyio.fail_after(60), anyio.CancelScope() as scope:
         async with ActorSystem() as system:
             ref = await system.start(actor, options=OPTIONS)
             scope.cancel()
