@@ -7,6 +7,7 @@ import re
 import signal
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -65,6 +66,10 @@ class Probe:
             await anyio.sleep(0.02)
 
 
+def state_of(os_pid):
+    return Path(f"/proc/{os_pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 async def until_step(client, pid):
     async with client.subscribe(pid) as events:
         async for event in events:
@@ -79,6 +84,8 @@ async def test_a_worker_that_works_is_live_and_ready_and_one_that_is_stopped_doe
         assert await probe.ask("live") == (200, {"is_live": True, "is_ready": True, "reason": ""})
         assert (await probe.ask("nonsense"))[0] == 404
         worker.process.send_signal(signal.SIGSTOP)
+        while state_of(worker.os_pid) != "T":  # noqa: ASYNC110 - the kernel does it soon
+            await anyio.sleep(0.01)
         assert await probe.ask("live", SILENT_S) == (0, {})
         worker.process.send_signal(signal.SIGCONT)
         await probe.until("ready", 200)
@@ -86,17 +93,16 @@ async def test_a_worker_that_works_is_live_and_ready_and_one_that_is_stopped_doe
 
 
 async def test_a_worker_whose_loop_is_blocked_does_not_answer_until_it_turns_again(url, tmp_path):
-    gate = tmp_path / "gate"
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
     async with (
         ProcessManager(url, run=False) as client,
         running("procactors", "worker", TARGET, "--health-port", 0) as worker,
     ):
         probe = Probe(worker)
         await probe.until("ready", 200)
-        handle = await client.start(BLOCKS, {"gate": str(gate)})
-        await until_step(client, handle.pid)
-        while (await probe.ask("live", SILENT_S))[0]:
-            pass  # it is about to begin
+        handle = await client.start(BLOCKS, {"gate": str(gate), "begun": str(begun)})
+        while not begun.exists():  # noqa: ASYNC110 - the worker makes it
+            await anyio.sleep(0.02)
         assert await probe.ask("live", SILENT_S) == (0, {})
         gate.touch()
         await probe.until("ready", 200)

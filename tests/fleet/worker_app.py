@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import anyio
 
@@ -22,6 +23,7 @@ async def endless(_data):
 @step
 async def blocks(data):
     """Block the event loop, as nobody should, until the test lets it go."""
+    Path(data["begun"]).touch()  # noqa: ASYNC240 - it is to block
     while not os.path.exists(data["gate"]):  # noqa: ASYNC240, PTH110 - it is to block
         os.sched_yield()
     return data
