@@ -244,6 +244,35 @@ async def test_the_key_of_a_child_that_is_tried_again_is_its_parents_own(world, 
         assert await other.result() == {"n": 3}
 
 
+async def test_a_step_that_its_process_was_rewound_to_runs_its_children_again(world, probe):
+    async with world.manager() as m:
+        handle = await m.start(Process("p", {"a": Process("child", {"c": note}), "b": grow}), {"n": 1})
+        await handle.result()
+        await handle.rewind("a")
+        await handle.result()
+        assert probe.steps.count("c") == 2
+        await handle.rewind("b")
+        await handle.result()
+        assert probe.steps.count("c") == 2
+        assert len(await m.list(name="child")) == 2
+
+
+async def test_after_a_rewind_a_crash_finds_the_new_children_again(world, probe):
+    process = Process("p", {"a": runs_gated, "b": grow})
+    async with world.manager() as m:
+        probe.gates["c"].set()
+        handle = await m.start(process, {"x": 1})
+        await handle.result()
+        probe.gates["c"], probe.reached["c"] = anyio.Event(), anyio.Event()
+        await handle.rewind("a")
+        await probe.reached["c"].wait()
+        await m.kill()
+    probe.gates["c"].set()
+    async with world.manager() as m:
+        await m.result(handle.pid)
+        assert len(await m.list(name="gated-child")) == 2
+
+
 async def test_cancelling_the_parent_cancels_the_child(world, probe):
     async with world.manager() as m:
         handle = await m.start(Process("p", {"a": runs_gated}))

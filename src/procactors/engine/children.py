@@ -43,6 +43,7 @@ class Parent(msgspec.Struct, frozen=True):
     Attributes:
         process: The store's number of it.
         timeout: Seconds that it may work.
+        rewound_seq: The event by which it went back to do steps again, with new children; 0: none.
         note: Commits an event in the middle of its step; waits for ever if that step is being cut short.
         is_limited: Whether its definition has limits, under which others may run while it waits.
     """
@@ -53,6 +54,7 @@ class Parent(msgspec.Struct, frozen=True):
     timeout: float | None
     note: Callable[[ProcessEvent], Awaitable[None]]
     is_limited: bool
+    rewound_seq: int = 0
 
 
 class Children:
@@ -147,7 +149,8 @@ class Children:
     @property
     def _prefix(self) -> str:
         """How the identities of this step's children begin, and no other step's, whatever their names are."""
-        return f"{self._parent.pid}/{quote(self._step, safe='')}/"
+        again = f"@{self._parent.rewound_seq}" if self._parent.rewound_seq else ""
+        return f"{self._parent.pid}/{quote(self._step, safe='')}{again}/"
 
     def _identity(self, process: Process, key: str | None) -> str:
         if not isinstance(process, Process):

@@ -350,7 +350,13 @@ class ProcessActor(Actor[Message]):
         assert self._attempt is not None
         if self._children is None or self._children.attempt is not self._attempt:
             parent = Parent(
-                self.pid, self._journal.process, self._depth, self._plan.timeout, self._note, self.is_limited
+                self.pid,
+                self._journal.process,
+                self._depth,
+                self._plan.timeout,
+                self._note,
+                self.is_limited,
+                self._journal.state.rewound_seq,
             )
             self._children = Children(self._room, parent, self._attempt)
         return self._children

@@ -42,6 +42,8 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         data_seq: The event that holds the data for the current or next step, or the output.
         error_seq: The last event with an error; 0: none.
         interrupt_seq: The interrupt that waits for its answer; 0: none.
+        rewound_seq: The last rewind that went back behind a completed step; 0: none. What steps have run as
+            children before it is not theirs any more.
         skipped: Indexes of the steps that were skipped.
         undoable: Indexes of the completed steps that have a compensation, in the order in which they were
             completed, each with the event that holds its output.
@@ -67,6 +69,7 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     data_seq: int = 1
     error_seq: int = 0
     interrupt_seq: int = 0
+    rewound_seq: int = 0
     skipped: tuple[int, ...] = ()
     undoable: tuple[tuple[int, int], ...] = ()
     undone: tuple[int, ...] = ()

@@ -47,6 +47,7 @@ def _rewound(state: ProcessState, event: e.ProcessRewound, plan: Process) -> Cha
         "index": index,
         "data_seq": event.data_seq,
         "interrupt_seq": 0,
+        "rewound_seq": state.seq + 1 if index < state.index else state.rewound_seq,
         "undone": (),
         "undo": None,
         "skipped": tuple(i for i in state.skipped if i < index),
