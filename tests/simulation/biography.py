@@ -6,6 +6,7 @@ It follows the events of a process one by one, and breaks off at the first that 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from procactors import Process
@@ -75,6 +76,7 @@ class Biography:
         is_back: Whether the attempt that has begun last is to be made again under its number.
         ends: How it ended, each time.
         outputs: What it finished with, each time.
+        completed: How often each step was completed.
         answers: How many interrupts were answered.
         owner: The number of the manager that runs it.
     """
@@ -85,11 +87,12 @@ class Biography:
         self.key = queued.key
         self.group = queued.group
         self.parent_pid = queued.parent_pid
+        self.forked_from = queued.forked_from
         self.plan = Process.from_spec(queued.definition)
         self.status = "queued"
         self.seq = 1
         self.index = self.plan.names.index(queued.step) if queued.step else 0
-        self.data = queued.data
+        self.data = self.data_at_first = queued.data
         self.inputs = {}
         self.in_step = False
         self.attempt = 0
@@ -102,6 +105,7 @@ class Biography:
         self.owner = None
         self._must_be_cancelled = False
         self.outputs = []
+        self.completed = Counter()
 
     @property
     def step(self):
@@ -118,6 +122,14 @@ class Biography:
     @property
     def is_ended(self):
         return self.status in ENDED
+
+    @property
+    def is_update(self):
+        return self.name == "deferred update"
+
+    def does(self, step, what):
+        """Return what the plan says of what a step does; None: nothing."""
+        return self.plan.steps[step].kwargs.get("does", {}).get(what)
 
     @property
     def is_owned(self):
@@ -158,6 +170,7 @@ class Biography:
 
     def _step_finished(self, event):
         self._end_step(event)
+        self.completed[event.step] += 1
         if self.plan.steps[event.step].undo is not None:
             self.to_undo = [one for one in self.to_undo if one[0] != event.step]
             self.to_undo.append((event.step, event.output))

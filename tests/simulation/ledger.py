@@ -42,11 +42,13 @@ class Ledger:
 
     Attributes:
         lives: The biographies, by pid, in the order of their beginnings.
+        log: Process, number and kind of each event, in the order of their positions.
         trouble: What must not have happened, in words; empty if all is well.
     """
 
     def __init__(self, witness, max_running, on_trouble, watch=None):
         self.lives = {}
+        self.log = []
         self.trouble = []
         self.commits = 0
         self.counts = Counter()
@@ -98,6 +100,7 @@ class Ledger:
     def _note(self, event):
         kind = type(event).__name__
         self.counts[kind] += 1
+        self.log.append((event.pid, event.seq, kind))
         self._digest.update(f"{event.pid} {event.seq} {event.position}".encode() + encode_body(event))
         life = self.lives.get(event.pid)
         try:
@@ -153,6 +156,33 @@ class Ledger:
             " FROM procactors_commands c JOIN procactors_processes p ON p.id = c.process"
         ).fetchall()
         assert not commands, f"commands left over: {commands}"
+        self._check_rows(connection)
+        self._check_durable_updates()
+
+    def _check_rows(self, connection):
+        """See that what was written with checkpoints is there once for each of them."""
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rows'").fetchone() is None:
+            return
+        written = Counter()
+        for pid, step in connection.execute("SELECT pid, step FROM rows"):
+            written[pid, step] += 1
+        wanted = Counter()
+        for life in self.lives.values():
+            wanted.update(
+                {(life.pid, step): n for step, n in life.completed.items() if life.does(step, "writes")}
+            )
+        assert written == wanted, f"rows: {written - wanted} too many, {wanted - written} missing"
+
+    def _check_durable_updates(self):
+        """See that each checkpoint has stored its durable updates."""
+        wanted = 0
+        for life in self.lives.values():
+            for step, count in life.completed.items():
+                wanted += count * sum(update["durable"] for update in life.does(step, "defers") or ())
+        stored = [life for life in self.lives.values() if life.is_update and life.forked_from is None]
+        assert len(stored) == wanted, f"{len(stored)} durable updates are stored, not {wanted}"
+        for life in stored:
+            assert life.ends != ["finished"] or self._witness.has_run(life), f"{life.pid} has not run"
 
 
 def _talk(query):

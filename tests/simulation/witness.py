@@ -102,6 +102,11 @@ class Witness:
         if child is None or output not in child.outputs:
             self.ledger.complain(f"{self.ledger.title(pid)} got {output} of {name}, which never gave that")
 
+    def has_run(self, update):
+        """Tell whether a durable update has been done."""
+        _, pid, step = update.data_at_first["args"]
+        return (pid, step) in self.durable
+
     # What steps do besides.
 
     def write_row(self, connection, pid, step, is_bad):

@@ -16,6 +16,7 @@ from tests.simulation import faults
 from tests.simulation.ledger import Ledger, RecordedStore
 from tests.simulation.managers import OPTIONS, Managers, Place
 from tests.simulation.plans import Plans
+from tests.simulation.readers import Readers
 from tests.simulation.users import User
 from tests.simulation.witness import Witness
 
@@ -82,6 +83,7 @@ class World:
             Place(number, self._rng(f"place {number}"), faults.draw(self._rng(f"faults {number}")), self)
             for number in range(count)
         ]
+        self.readers = Readers(self._rng("readers"), self)
         self.users = [
             User(self._rng(f"user {number}"), plans, self.ledger, self.managers) for number in range(2)
         ]
@@ -113,6 +115,8 @@ class World:
         async with anyio.create_task_group() as tasks:
             for place in self.places:
                 tasks.start_soon(place.run)
+            tasks.start_soon(self.readers.follow_all)
+            tasks.start_soon(self.readers.follow_some)
             async with anyio.create_task_group() as acting:
                 for user in self.users:
                     acting.start_soon(self._act, user)
@@ -167,6 +171,8 @@ class World:
         await anyio.sleep(1)
         if self.ledger.alive():
             self.ledger.complain("slots were given away, and did not come back")
+        if self.readers.last != self.ledger.position:
+            self.ledger.complain(f"a reader has come to {self.readers.last} of {self.ledger.position} events")
 
     async def _end(self):
         if self.ledger.trouble:
