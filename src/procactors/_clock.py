@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
 Instant = NewType("Instant", float)
 """A moment in wall time: seconds since 1970-01-01T00:00Z."""
@@ -34,12 +38,25 @@ class Clock(Protocol):
         """Return how far a database's time is ahead of `monotonic()`, as it said `elsewhere` then."""
         ...
 
-    def begin_outside(self) -> None:
-        """Note that work has left the loop for a thread or an OS process: time has to wait for it."""
+    def begin_outside(self, call: object = None) -> None:
+        """Note that work has left the loop for a thread or an OS process: time has to wait for it.
+
+        `call` stands for it if it comes back by `bring_back`.
+        """
         ...
 
-    def end_outside(self) -> None:
-        """Note that such work is back in the loop."""
+    def end_outside(self, call: object = None) -> None:
+        """Note that such work is back in the loop, or that nobody waits for it any more."""
+        ...
+
+    def bring_back(
+        self, call: object, loop: asyncio.AbstractEventLoop, function: Callable[[], object]
+    ) -> None:
+        """Have `function` called in the loop, with which a call is back. For use in its thread.
+
+        Raises:
+            RuntimeError: The loop is closed.
+        """
         ...
 
     def spin(self) -> None:
@@ -63,11 +80,20 @@ class SystemClock:
         """Return the difference."""
         return elsewhere - at
 
-    def begin_outside(self) -> None:
+    def begin_outside(self, call: object = None) -> None:
         """Do nothing: real time waits for nobody."""
 
-    def end_outside(self) -> None:
+    def end_outside(self, call: object = None) -> None:
         """Do nothing: real time waits for nobody."""
+
+    def bring_back(
+        self,
+        call: object,  # noqa: ARG002 - all are the same to real time
+        loop: asyncio.AbstractEventLoop,
+        function: Callable[[], object],
+    ) -> None:
+        """Have it called as soon as may be."""
+        loop.call_soon_threadsafe(function)
 
     def spin(self) -> None:
         """Do nothing: real time passes by itself."""

@@ -12,6 +12,7 @@ import inspect
 import threading
 from collections import deque
 from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ class ThreadPool:
 
     def __init__(self, clock: Clock) -> None:
         """Begin without any thread; virtual time of `clock` waits for calls."""
-        self._clock = clock
+        self.clock = clock
         self._idle: deque[_Worker] = deque()
         self._workers: set[_Worker] = set()
         self._is_closed = False
@@ -69,7 +70,7 @@ class ThreadPool:
         context = copy_context()
         call = _Call(lambda: context.run(_whole, function), asyncio.get_running_loop())
         worker = self._idle.pop() if self._idle else self._new_worker()
-        self._clock.begin_outside()
+        self.clock.begin_outside(call)
         try:
             worker.queue.put(call)
             return await call.done
@@ -80,7 +81,7 @@ class ThreadPool:
                 run.ended(Ending(abandoned=True))
             raise
         finally:
-            self._clock.end_outside()
+            self.clock.end_outside(call)
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self)
@@ -133,7 +134,9 @@ class _Worker:
             except BaseException as raised:  # noqa: BLE001 - all of it belongs to the step
                 error = raised
             try:
-                call.loop.call_soon_threadsafe(self.pool.take_back, self, call, value, error)
+                self.pool.clock.bring_back(
+                    call, call.loop, partial(self.pool.take_back, self, call, value, error)
+                )
             except RuntimeError:  # the loop was closed: nobody waits any more
                 return
             del call, value, error

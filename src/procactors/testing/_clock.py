@@ -2,8 +2,9 @@
 
 While it is installed, the running loop's clock stands still unless `advance` moves it, or (with `auto`)
 unless everything in the loop waits: then it jumps to the next timer, as trio's MockClock does. Work that has
-left the loop for a thread (the store's, a step's) holds time until it is back. So a test neither sleeps nor
-waits, and `anyio.sleep(3600)` in a step takes no time.
+left the loop for a thread (the store's, a step's) holds time until it is back. Steps come back from threads
+when nothing else is to be done, in the order in which they began, so that it changes nothing how long a
+thread takes. So a test neither sleeps nor waits, and `anyio.sleep(3600)` in a step takes no time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from procactors._clock import Deadline, Instant
+from procactors.testing._calls import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,7 @@ class VirtualClock:
         self._start = start
         self._auto = auto
         self._outside = 0
+        self._calls = Calls()
         self._base = 0.0
         self._now = 0.0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -59,13 +62,25 @@ class VirtualClock:
         """Return how far the virtual wall time is ahead, whatever a database says."""
         return self._start - self._base
 
-    def begin_outside(self) -> None:
+    def begin_outside(self, call: object = None) -> None:
         """Hold time: work has left the loop."""
         self._outside += 1
+        if call is not None:
+            self._calls.begin(call)
 
-    def end_outside(self) -> None:
+    def end_outside(self, call: object = None) -> None:
         """Let time go on: that work is back."""
         self._outside -= 1
+        function = None if call is None else self._calls.forget(call)
+        if function is not None:
+            function()  # nobody waited for its turn
+
+    def bring_back(
+        self, call: object, loop: asyncio.AbstractEventLoop, function: Callable[[], object]
+    ) -> None:
+        """Have it called in its turn."""
+        is_waited_for = self._installed is not None and self._calls.bring_back(call, function)
+        loop.call_soon_threadsafe(_nothing if is_waited_for else function)
 
     # Moving it.
 
@@ -137,17 +152,30 @@ class VirtualClock:
     def note_idle(self) -> bool:
         """Hear that nothing in the loop is ready; True if there is something now."""
         if self._outside:
-            return False
+            return self._take_back()
         if self._advancer is not None:
             if not self._advancer.done():
                 self._advancer.set_result(None)
             return True
         return self._auto and self._jump()
 
+    def patience(self) -> float | None:
+        """Return for how many seconds of real time to wait for what is outside; None: as long as it takes."""
+        return self._calls.patience()
+
     def spin(self) -> None:
         """Hear that something goes round and round until time passes: let it pass."""
-        if self._auto and not self._outside:
+        if self._outside:
+            self._take_back()
+        elif self._auto:
             self._jump()
+
+    def _take_back(self) -> bool:
+        """Let the call come back whose turn it is; False if there is none."""
+        function = self._calls.next_back()
+        if function is not None:
+            asyncio.get_running_loop().call_soon(function)
+        return function is not None
 
     def _jump(self) -> bool:
         due = self._next_timer()
@@ -193,7 +221,7 @@ class _Patch:
         ready = self._select(0)
         if ready or self._clock.note_idle():
             return ready
-        return self._select(None)
+        return self._select(self._clock.patience())
 
     def undo(self) -> None:
         """Give loop and selector their own methods back."""
@@ -213,3 +241,7 @@ def seconds_in(duration: float | str) -> float:
     if not parts or _DURATION.sub("", duration).strip():
         raise ValueError(f"{duration!r} is not a duration: write 90s, 15m, 1h 30m, 14d or 2w")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _nothing() -> None:
+    """Wake the loop."""
