@@ -30,7 +30,7 @@ _VARYING = (
     (re.compile(r"\s+"), " "),
 )
 _SHORT_PID = 16
-_PATIENCE_S = 60
+_PATIENCE_S = 120
 
 
 class Session:

@@ -113,7 +113,7 @@ def in_thread(data, ctx):
     probe = ctx.services["probe"]
     probe.note(data, ctx)
     probe.in_thread.set()
-    assert probe.thread_gate.wait(100), "longer than a test may hang"
+    assert probe.thread_gate.wait(300), "longer than a test may hang"
     probe.cleaned.append(ctx.step)
     return data
 

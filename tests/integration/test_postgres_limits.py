@@ -10,7 +10,7 @@ import pytest
 
 from procactors import InvalidDataError, Process, ProcessManager
 
-PATIENCE_S = 30
+PATIENCE_S = 100
 LONG = "".join(Random(0).choices(string.ascii_letters, k=5000))  # it can't be packed either
 
 
