@@ -14,8 +14,9 @@ from procactors import (
     Process,
     ProcessCancelledError,
     ProcessFailedError,
+    Step,
 )
-from tests.behaviour.history import until_status
+from tests.behaviour.history import until, until_status
 from tests.behaviour.steps import ask, echo, fail, fail_often, forever, gated, grow, note, slow_to_end
 
 P = Process("p", [echo])
@@ -141,6 +142,14 @@ async def test_replace_takes_the_key_from_a_failed_process(m):
 
 async def test_replace_without_a_holder_just_starts(m):
     assert await (await m.start(P, {"n": 1}, key="k", on_conflict="replace")).result() == {"n": 1}
+
+
+async def test_replace_waits_until_the_process_before_is_undone(m):
+    first = await m.start(Process("p", [Step("a", echo, undo=echo), Step("b", forever)]), key="k")
+    await until(m, first.pid, "StepFinished")
+    second = await m.start(P, {"n": 2}, key="k", on_conflict="replace")
+    assert await second.result(timeout=60) == {"n": 2}
+    assert (await first.info()).status == "cancelled"
 
 
 async def test_replace_cancels_a_running_process_and_waits_for_its_end(m, probe):

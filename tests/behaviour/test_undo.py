@@ -23,7 +23,7 @@ from procactors import (
     Step,
     StepNotResolvableError,
 )
-from procactors.testing import explore_crashes
+from procactors.testing import SimulatedStore, explore_crashes
 from tests.behaviour.history import history, kinds, only, until, until_status
 from tests.behaviour.steps import ask, echo, fail, fail_often, forever, gated, grow, note, sleeps
 
@@ -445,6 +445,23 @@ async def test_a_step_whose_undo_was_skipped_is_rewound_with_its_own_input(m, pr
     await handle.rewind("a")
     await failed(handle)
     assert [data for step, data in zip(probe.steps, probe.seen, strict=True) if step == "a"] == [{"x": 1}] * 2
+
+
+async def test_an_end_that_shares_a_commit_with_the_last_undo_is_heard_of(memory_world, probe):
+    store = SimulatedStore(memory_world.memory)
+    async with memory_world.manager(store=store) as m:
+        handle = await m.start(Process("p", [undoable("a", undo=gated), Step("b", fail)]))
+        await probe.reached["a.undo"].wait()
+        store.delay(1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(m.start, Process("q", [echo]))  # is being stored for a second
+            await memory_world.clock.advance(0.5)
+            m._room.look_again()  # the claim waits for that, before the end of the undo
+            await memory_world.clock.settle()
+            probe.gates["a.undo"].set()
+        await memory_world.clock.advance(3)
+        with pytest.raises(ProcessFailedError):
+            await handle.result(timeout=60)
 
 
 async def test_a_step_made_of_processes_is_undone_as_a_whole(m, probe):

@@ -127,6 +127,7 @@ class StreamsActor(Actor[Any]):
     # What happened.
 
     async def _committed(self, written: Sequence[Written]) -> None:
+        written = sorted(written, key=_position_of)  # a batch is not done in the order in which it was asked
         has_gap = min((one.position for one in written), default=0) > self._position + 1
         if has_gap:
             self._free.clear()
@@ -137,7 +138,7 @@ class StreamsActor(Actor[Any]):
         if not self._has_followers:
             self._position = max([self._position, *(one.position + len(one.events) - 1 for one in written)])
             return
-        for one in sorted(written, key=_position_of):
+        for one in written:
             if one.position > self._position + 1 and not await self._catch_up_now_or_later():
                 return
             self._hand_over(one)

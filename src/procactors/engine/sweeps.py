@@ -32,7 +32,7 @@ class Claim(msgspec.Struct, frozen=True):
         asked: How many were asked for.
         swept: What was taken up, or ended because its time was over.
         may_have_more: True if another claim may bring more: this one met steps for the first time, or what it
-            took up is free again and may be due at once, or has ended, and with its limits let others wait.
+            took up is free again and may be due at once, or has ended, and others waited for that.
     """
 
     asked: int
@@ -187,4 +187,6 @@ class Sweeps:
 def _lets_others(swept: b.Swept) -> bool:
     """Tell whether something may be taken up since a process was claimed that does not run now."""
     state = swept.written.state
+    if swept.written.lets_start:
+        return True
     return not is_owned(state) and (not state.status.is_ended or swept.record.plan.limits is not None)
