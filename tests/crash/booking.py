@@ -1,9 +1,9 @@
 """A program that books with its checkpoints, and is killed while it does.
 
-    python -m tests.crash.booking DATABASE STEPS [MOST]
+    python -m tests.crash.booking URL STEPS [MOST]
 
-Each step enters its name into a table of the application's, in the same file, by `ctx.at_checkpoint`. Only
-MOST steps go on after they have begun; then it waits to be killed.
+Each step enters its name into a table of the application's, in the same database: by `ctx.at_checkpoint` in a
+file, by `ctx.tx` in PostgreSQL. Only MOST steps go on after they have begun; then it waits to be killed.
 """
 
 from __future__ import annotations
@@ -36,10 +36,21 @@ async def book(data: dict, ctx: StepContext, *, ledger: BoundedLedger) -> dict:
     return data
 
 
-async def main(database: str, steps: int, most: int = sys.maxsize) -> None:
+@step
+async def book_within(data: dict, ctx: StepContext, *, ledger: BoundedLedger) -> dict:
+    """Do the same in a transaction of its own."""
+    ledger.note("begin", ctx.pid, ctx.step)
+    async with ctx.tx as connection:
+        await connection.execute("INSERT INTO bookings VALUES ($1, $2)", ctx.pid, ctx.step)
+    await ledger.go_on()
+    return data
+
+
+async def main(url: str, steps: int, most: int = sys.maxsize) -> None:
     ledger = BoundedLedger(sys.stdout.fileno(), most)
-    plan = Process("booking", [Step(f"s{n}", book, services=("ledger",)) for n in range(steps)], timeout=None)
-    async with ProcessManager(f"sqlite:///{database}", services={"ledger": ledger}) as manager:
+    call = book if url.startswith("sqlite") else book_within
+    plan = Process("booking", [Step(f"s{n}", call, services=("ledger",)) for n in range(steps)], timeout=None)
+    async with ProcessManager(url, services={"ledger": ledger}) as manager:
         handles = [await manager.start(plan, key=f"b{n}") for n in range(PROCESSES)]
         for handle in handles:
             await handle.result()

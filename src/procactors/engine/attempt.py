@@ -12,6 +12,7 @@ import anyio
 from procactors._clock import to_datetime
 from procactors.deferred import defer_into
 from procactors.engine.deferral import Deferral
+from procactors.engine.step_transaction import OwnTransaction
 from procactors.errors import InvalidStateError
 from procactors.executors._executor import NORMAL, CutShort, Ending, Raised, Returned, StepOutcome
 from procactors.executors.context import StepContext, current_step
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from procactors.executors._executor import Executor
     from procactors.model.definition import Process
     from procactors.model.state import ProcessState
+    from procactors.stores import StepTransaction
 
 
 _log = logging.getLogger("procactors.engine")
@@ -51,7 +53,7 @@ class Attempt:
     """Runs once."""
 
     __slots__ = (
-        "_executor", "_host", "_loop_thread", "_newest", "_room", "_scope", "_sent_at", "attempt",
+        "_executor", "_host", "_loop_thread", "_newest", "_own", "_room", "_scope", "_sent_at", "attempt",
         "beaten_at", "deferral", "ending", "guests", "is_cut", "is_over", "last_seq", "on_begun", "pid",
         "plan", "seq", "step",
     )  # fmt: skip
@@ -90,6 +92,7 @@ class Attempt:
         self.ending = NORMAL
         self.deferral = Deferral(room, pid, self.step.name, state.attempt)
         self.guests: tuple[Callable[[Any], Any], ...] = ()
+        self._own: OwnTransaction | None = None
 
     @property
     def stop_s(self) -> float:
@@ -124,6 +127,8 @@ class Attempt:
             outcome = Raised(error)
         self.is_over = True
         self.deferral.end()
+        if self._own is not None:
+            self._own.end()
         return CutShort() if self.is_cut and not isinstance(outcome, Returned) else outcome
 
     async def run_postsend(self) -> None:
@@ -172,6 +177,28 @@ class Attempt:
         self._check_it_runs()
         self.guests = (*self.guests, guest)
 
+    def transaction(self) -> OwnTransaction:
+        """Return this attempt's own transaction, which begins when it is entered.
+
+        Raises:
+            RuntimeError: This is not the event loop of the manager.
+            InvalidStateError: The step is over.
+        """
+        self._check_loop("have a transaction of its own")
+        self._check_it_runs()
+        self._own = self._own or OwnTransaction(self._room.store.begin)
+        return self._own
+
+    @property
+    def within(self) -> StepTransaction | None:
+        """The transaction that its checkpoint is written in, if it has begun one of its own."""
+        return None if self._own is None else self._own.begun
+
+    def leave_transaction(self) -> None:
+        """Be done with the transaction of its own; what was not committed is undone."""
+        if self._own is not None:
+            self._own.drop()
+
     # Children.
 
     def children(self) -> Children:
@@ -181,12 +208,13 @@ class Attempt:
             RuntimeError: This is not the event loop of the manager.
             InvalidStateError: The step is over.
         """
-        if threading.get_ident() != self._loop_thread:
-            raise RuntimeError(
-                f"step {self.step.name!r} runs in a thread: only an async step can run other processes"
-            )
+        self._check_loop("run other processes")
         self._check_it_runs()
         return self._host.children()
+
+    def _check_loop(self, what: str) -> None:
+        if threading.get_ident() != self._loop_thread:
+            raise RuntimeError(f"step {self.step.name!r} runs in a thread: only an async step can {what}")
 
     def _check_it_runs(self) -> None:
         """Refuse what a task or thread wants that has outlived its step."""

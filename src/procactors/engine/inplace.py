@@ -22,6 +22,7 @@ from procactors.options import ManagerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from types import FrameType
 
     import msgspec
@@ -161,6 +162,10 @@ class _Nobody:
     def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:  # noqa: ARG002 - it can't be called
         """Refuse: there is no checkpoint."""
         raise InvalidDefinitionError("ctx.at_checkpoint needs a process; run_steps stores nothing")
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """Refuse: there is no checkpoint."""
+        raise InvalidDefinitionError("ctx.tx needs a process; run_steps stores nothing")
 
     def children(self) -> ChildRuns:
         """Refuse: there is no process that could have children."""

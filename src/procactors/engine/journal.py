@@ -71,7 +71,7 @@ class Journal:
             beside: What is written with it.
 
         Returns:
-            The error of a guest; nothing was written then.
+            The error of what was to be written beside it; nothing was written then.
 
         Raises:
             OwnershipLostError: Another manager owns the process now; nothing was written.
@@ -114,6 +114,7 @@ class Journal:
             commands=tuple(command.id for command in commands),
             brings=beside.brings,
             guests=beside.guests,
+            within=beside.within,
         )
 
     def _lost(self, stale: b.Stale) -> OwnershipLostError:

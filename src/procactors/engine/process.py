@@ -221,6 +221,8 @@ class ProcessActor(Actor[Message]):
                 result, self._ended, waits=False
             )  # it was cut, and yet it came to its end
             self._go_on_later()
+        elif self._ended is not None:
+            self._ended.leave_transaction()
 
     async def _run_steps(self) -> StepOutcome | None:
         """Run steps until the process is over or free, something urgent waits, or a step is cut short.
@@ -279,6 +281,7 @@ class ProcessActor(Actor[Message]):
             self._deadlines.forget_step(attempt)
             if not isinstance(result, Returned):
                 attempt.deferral.drop("its step did not return")
+                attempt.leave_transaction()
         return result, attempt.is_cut
 
     async def _conclude(self, result: StepOutcome) -> bool:

@@ -51,16 +51,23 @@ class StepEnds:
             True if what it has deferred is to be run now, and `go_on` to be called after it. If the caller
             does not wait, or the process pauses here, the scheduler has it.
         """
-        deferral = attempt.deferral
-        if deferral.updates is None and not attempt.guests:
+        if attempt.deferral.updates is None and not attempt.guests and attempt.within is None:
             await self._journal.commit(self._decided(outcome))
             return False
+        try:
+            return await self._commit_beside(outcome, attempt, waits=waits)
+        finally:
+            attempt.leave_transaction()
+
+    async def _commit_beside(self, outcome: StepOutcome, attempt: Attempt, *, waits: bool) -> bool:
+        """Commit the end of an attempt together with what it wants written beside it."""
+        deferral = attempt.deferral
         decision = self._decided(outcome, deferral.take_failures())
         ended, leads_on = checkpoint.up_to(self._plan, self._journal.state, decision)
         if not ended.events:
             deferral.drop("its step failed")
         waits = waits and leads_on and deferral.has_more
-        beside = b.Beside(deferral.rows, attempt.guests) if ended.events else b.NOTHING
+        beside = b.Beside(deferral.rows, attempt.guests, attempt.within) if ended.events else b.NOTHING
         refusal = await self._journal.commit(ended if waits else decision, beside=beside)
         if refusal is not None:
             deferral.drop("its step failed")

@@ -8,6 +8,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from types import FrameType
 
     from procactors.executors.call import PreparedStep
@@ -99,6 +100,10 @@ class StepRun(Protocol):
 
     def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:
         """Let a function write with the checkpoint of this attempt, called with the store's connection."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """Return what gives the connection of a transaction that is committed with the checkpoint."""
         ...
 
     def children(self) -> ChildRuns:

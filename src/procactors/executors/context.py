@@ -12,6 +12,7 @@ from procactors.model.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from procactors.executors._executor import StepRun
     from procactors.model.definition import Process
@@ -159,6 +160,23 @@ class StepContext:
                 step=self.step,
             )
         self._run.at_checkpoint(lambda connection: function(connection, *args))
+
+    @property
+    def tx(self) -> AbstractAsyncContextManager[Any]:
+        """A transaction of this step's own, which is committed with its checkpoint: PostgreSQL only.
+
+        `async with ctx.tx as connection:` gives a connection of asyncpg to the store's database. What is
+        written with it is committed together with the step's checkpoint, exactly once, or not at all. A block
+        that raises is undone by itself; if the attempt fails, everything is. Unlike `at_checkpoint` it may
+        read, compute and write over the length of the step, which holds a connection of its own meanwhile,
+        and the locks of the rows that it has changed. Only for async steps on the event loop.
+
+        Raises:
+            InvalidDefinitionError: The store is not in PostgreSQL. (On entering.)
+            StoreUnavailableError: It can't be connected to now. (On entering.)
+            InvalidStateError: The step is over. (On entering.)
+        """
+        return self._run.transaction()
 
     def heartbeat(self) -> None:
         """Say that the step is alive; needed at least every `Step.heartbeat` seconds where that is set.

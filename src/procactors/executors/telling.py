@@ -14,6 +14,7 @@ from procactors.executors.context import StepContext
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from procactors.executors._executor import ChildRuns, Ending
     from procactors.model.definition import Process
@@ -80,6 +81,10 @@ class Telling:
         raise NotImplementedError
 
     def at_checkpoint(self, guest: Callable[[Any], Any]) -> None:
+        """Not to be had in a worker; its context says so."""
+        raise NotImplementedError
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
         """Not to be had in a worker; its context says so."""
         raise NotImplementedError
 

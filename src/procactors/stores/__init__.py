@@ -9,4 +9,5 @@ from procactors.stores._store import InHand as InHand
 from procactors.stores._store import Member as Member
 from procactors.stores._store import News as News
 from procactors.stores._store import Relative as Relative
+from procactors.stores._store import StepTransaction as StepTransaction
 from procactors.stores._store import Store as Store

@@ -152,10 +152,12 @@ class Beside(msgspec.Struct, frozen=True):
     Attributes:
         brings: New processes, without a key.
         guests: Functions of the user's.
+        within: The step's own transaction, if it has one: the checkpoint is written in that.
     """
 
     brings: tuple[Insert, ...] = ()
     guests: tuple[Guest, ...] = ()
+    within: Any = None
 
 
 NOTHING = Beside()
@@ -172,6 +174,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         commands: Commands that it has taken into account, which it deletes.
         brings: New processes, without a key, to be stored if and only if this is written.
         guests: Functions of the user's that write with it, called with the store's connection.
+        within: What `Store.begin` returned: this is written in that transaction, and ends it.
     """
 
     process: int
@@ -185,15 +188,16 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     commands: tuple[int, ...] = ()
     brings: tuple[Insert, ...] = ()
     guests: tuple[Guest, ...] = ()
+    within: Any = None
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is nothing but events and a snapshot."""
-        return not (self.commands or self.brings or self.guests)
+        """Whether it is nothing but events and a snapshot, in the store's own transaction."""
+        return not (self.commands or self.brings or self.guests or self.within)
 
 
 class GuestFailed(msgspec.Struct, frozen=True):
-    """A function of the user's raised; nothing was written, neither by it nor of the decision."""
+    """What the user writes with it could not be; nothing was written, neither that nor of the decision."""
 
     error: Exception
 

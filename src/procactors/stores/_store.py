@@ -12,6 +12,7 @@ from procactors.stores._batch import Command, Insert, Operation, Outcome, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from procactors._clock import Instant
     from procactors.model.event import DeferredUpdateFailed, ProcessEvent, StepProgressed
@@ -84,6 +85,23 @@ class Relative(msgspec.Struct, frozen=True):
     status: ProcessStatus
 
 
+class StepTransaction(Protocol):
+    """A transaction of a step's own, on a connection of its own.
+
+    An `Append` that is committed `within` it ends it; until then it can be dropped.
+    """
+
+    connection: Any
+
+    def nested(self) -> AbstractAsyncContextManager[Any]:
+        """Return what undoes a part of it that raises."""
+        ...
+
+    def drop(self) -> None:
+        """Disconnect, at once; what was not committed is undone."""
+        ...
+
+
 class Store(Protocol):
     """Keeps processes, events, commands and managers. All methods are for one event loop.
 
@@ -119,6 +137,10 @@ class Store(Protocol):
         Raises InvalidStoreError if the transaction is not in this store's database, where `member` is known;
         the transaction is as it was after any error.
         """
+        ...
+
+    async def begin(self) -> StepTransaction:
+        """Begin a transaction for what a step writes itself. InvalidDefinitionError: there can't be any."""
         ...
 
     async def record(self, pid: str) -> Record | None:

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from procactors.errors import InvalidDefinitionError
 from procactors.stores import _listing, _membership, _pausing, _reading
 from procactors.stores._borrowed import driver_connection, foreign
 from procactors.stores._transaction import Transaction
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from procactors.stores._batch import Insert, Operation, Outcome, Record
     from procactors.stores._lease import LeaseKeeper
     from procactors.stores._listing import Wanted
-    from procactors.stores._store import Identity, InHand, Member, News, Relative
+    from procactors.stores._store import Identity, InHand, Member, News, Relative, StepTransaction
     from procactors.stores._talk import Talk
 
 T = TypeVar("T")
@@ -63,6 +64,13 @@ class TalkingStore(ABC):
         """Store a new process in a transaction of the application's."""
         connection = await driver_connection(transaction)
         return await self._borrow(connection, self._insert_of(member, insert, connection))
+
+    async def begin(self) -> StepTransaction:
+        """Refuse: there is one writer, and a step that held its lock would stop all others."""
+        raise InvalidDefinitionError(
+            "ctx.tx needs a store in PostgreSQL; SQLite has one writer at a time, and everybody would wait"
+            " for the step: write by ctx.at_checkpoint"
+        )
 
     def _insert_of(self, member: Member, insert: Insert, connection: Any) -> Talk[Outcome]:
         known = yield from _membership.members()

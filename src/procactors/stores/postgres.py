@@ -27,6 +27,7 @@ from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_postgres
 from procactors.stores._on_postgres import PASSES_ON, Session, converse, sql, translated
+from procactors.stores._step_transaction import PostgresTransaction
 from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
@@ -156,10 +157,52 @@ class PostgresStore(TalkingStore):
         return outcomes  # noqa: RET504 - mypy can't know that a shielded scope swallows nothing
 
     async def _commit(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
+        if any(type(op) is b.Append and op.within is not None for op in operations):
+            return await self._commit_apart(operations)
         outcomes = await self._answered(operations)
         if outcomes is None and all(type(op) is b.Append and op.is_plain for op in operations):
             outcomes = await self._append(operations)
         return await self._transact(operations) if outcomes is None else outcomes
+
+    async def _commit_apart(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
+        """Commit each checkpoint that has a transaction of its own in that, and the others together."""
+        outcomes: dict[int, b.Outcome] = {}
+        others = []
+        for number, operation in enumerate(operations):
+            if type(operation) is b.Append and operation.within is not None:
+                outcomes[number] = await self._commit_within(operation)
+            else:
+                others.append((number, operation))
+        if others:
+            numbers, rest = zip(*others, strict=True)
+            outcomes.update(zip(numbers, await self._commit(rest), strict=True))
+        return [outcomes[number] for number in range(len(operations))]
+
+    async def _commit_within(self, append: b.Append) -> b.Outcome:
+        async def write(connection: Connection) -> b.Outcome:
+            await connection.execute(self._while_locked)
+            (outcome,) = await converse(connection, self._transaction.batch([append], self.now()))
+            await self._tell(connection)
+            return outcome
+
+        outcome: b.Outcome = await append.within.commit(write, lambda: self._settled(landed([append])))
+        return outcome
+
+    async def begin(self) -> PostgresTransaction:
+        """Begin a transaction for what a step writes itself. Cancellation: none is begun, or it is undone."""
+        session = Session(self._location, self.url, idle_s=0)  # a step may take its time
+        try:
+            return await self._outside(PostgresTransaction.begin(session))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await session.close()
+            raise
+
+    @property
+    def _while_locked(self) -> str:
+        """The statements before a checkpoint in somebody else's transaction: everybody waits for its end."""
+        idle_ms = int(self.options.lease_s * 1000)
+        return f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; SELECT procactors_lock()"
 
     async def _append(self, appends: Sequence[Any]) -> list[b.Outcome] | None:
         """Do all these appends in one round trip, or none of them."""
