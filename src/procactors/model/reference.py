@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import MethodType
 from typing import Any, TypeVar, overload
 
 from procactors.errors import InvalidDefinitionError, StepNotResolvableError
@@ -178,6 +179,11 @@ def _check_importable(call: Call) -> str:
         found = _walk(sys.modules[module], qualname)
     except (KeyError, AttributeError):
         found = call  # still being defined: a decorator sees a function before its module does
+    if found != call and isinstance(call, MethodType):
+        raise InvalidDefinitionError(
+            f"{module}:{qualname} is bound to {call.__self__!r}: nothing could find that object again after a"
+            " restart; use a function of a module, and hand it the object as a service"
+        )
     if found != call and not callable(found):
         raise InvalidDefinitionError(f"{module}:{qualname} names something else than {call!r}")
     return f"{module_name(module)}:{qualname}"

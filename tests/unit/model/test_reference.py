@@ -57,3 +57,18 @@ def test_a_step_of_the_main_program_is_known_as_such(monkeypatch):
 
 def test_a_step_of_a_reference_can_be_written_without_its_code():
     assert Step("s", "shop.steps:fetch").reference == "shop.steps:fetch"
+
+
+class Kitchen:
+    def cook(self, data):
+        return data
+
+    @classmethod
+    def clean(cls, data):
+        return data
+
+
+def test_a_method_of_an_object_is_refused_as_the_object_could_not_be_found_again():
+    with pytest.raises(InvalidDefinitionError, match=r"Kitchen\.cook is bound to"):
+        Step("cook", Kitchen().cook)
+    assert Step("clean", Kitchen.clean).reference.endswith(":Kitchen.clean")
