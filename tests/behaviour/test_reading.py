@@ -276,3 +276,9 @@ async def test_names_and_since_when_the_oldest_waits_are_known(m):
     assert await m.names() == ["runs", "waits"]
     total, waits = await m.queues()
     assert waits.oldest_due_at == total.oldest_due_at is not None
+
+
+async def test_a_status_that_is_none_is_refused_with_those_there_are(world):
+    async with world.manager() as m:
+        with pytest.raises(ValueError, match="no status 'bogus': it is one of queued, running"):
+            await m.list(status="bogus")

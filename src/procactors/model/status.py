@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Never
 
 
 class ProcessStatus(StrEnum):
@@ -32,6 +33,11 @@ class ProcessStatus(StrEnum):
     """It ran into its own deadline, or nobody answered its interrupt in time."""
     CANCELLED = "cancelled"
     """It ended because somebody cancelled it."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Never:
+        problem = f"there is no status {value!r}: it is one of {', '.join(cls)}"
+        raise ValueError(problem)
 
     @property
     def is_ended(self) -> bool:
