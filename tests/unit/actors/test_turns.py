@@ -608,25 +608,21 @@ async def test_timer_tells_the_actor_its_message(system):
 
 
 async def test_timer_that_is_set_again_is_seen_once_with_the_new_message(system):
-    async def first(actor):
-        actor.set_timer("k", 0.005, Tick(1))
-
-    async def again(actor):
+    async def twice(actor):
+        actor.set_timer("k", 0.001, Tick(1))
         actor.set_timer("k", 0.001, Tick(2))
 
-    assert await told_after(system, first, again) == [Tick(2)]
+    assert await told_after(system, twice) == [Tick(2)]
 
 
 async def test_cancelled_timer_is_not_seen(system):
-    async def set_it(actor):
+    async def set_and_cancel(actor):
         actor.set_timer("k", 0.001, Tick(1))
-
-    async def cancel(actor):
         actor.cancel_timer("k")
         actor.cancel_timer("k")
         actor.cancel_timer("never set")
 
-    assert await told_after(system, set_it, cancel) == []
+    assert await told_after(system, set_and_cancel) == []
 
 
 async def test_timer_that_fired_before_it_was_cancelled_is_not_seen(system):
@@ -648,15 +644,13 @@ async def test_timer_that_fired_before_it_was_set_again_is_not_seen_but_the_new_
 
 
 async def test_new_timer_can_still_be_cancelled_after_a_stale_one_was_dropped(system):
-    async def fire_and_set_again(actor):
+    async def fire_set_again_and_cancel(actor):
         actor.set_timer("k", 0, Tick(1))
         await until(lambda: len(actor.ref.cell.turns.mailbox))
         actor.set_timer("k", 0.002, Tick(2))
-
-    async def cancel(actor):
         actor.cancel_timer("k")
 
-    assert await told_after(system, fire_and_set_again, cancel) == []
+    assert await told_after(system, fire_set_again_and_cancel) == []
 
 
 async def test_timers_of_different_keys_do_not_touch_each_other(system):
