@@ -11,7 +11,8 @@ import pytest
 
 from tests.simulation.world import simulate
 
-GROUPS = 10
+FIXED_GROUPS = 8
+RANDOM_GROUPS = 2
 SEEDS = 8
 """In each group."""
 
@@ -23,13 +24,13 @@ def check(seeds):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", range(GROUPS // 2))
+@pytest.mark.parametrize("group", range(FIXED_GROUPS))
 def test_no_promise_is_broken_in_any_of_these_simulations(group):
     check(range(group * SEEDS, (group + 1) * SEEDS))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", range(GROUPS // 2))
+@pytest.mark.parametrize("group", range(RANDOM_GROUPS))
 def test_no_promise_is_broken_in_random_simulations(group):
     first = random.SystemRandom().randrange(10**9)
     print(f"seeds {first} to {first + SEEDS - 1}")  # noqa: T201 - to get the same run again
