@@ -231,6 +231,7 @@ class Biography:
         self.was_cancelled, self.is_back, self.in_step, self._must_be_cancelled = False, False, False, False
         if index in self.inputs:
             self.data = self.inputs[index]
+        self.inputs = {begun: data for begun, data in self.inputs.items() if begun <= index}
         self.index, self.attempt = index, 0
 
     def _process_cancel_requested(self, event):
