@@ -108,6 +108,7 @@
   }
 
   function progressed(event) {
+    if (isReading) later();  // what is being read may be older
     const said = JSON.parse(event.data);
     for (const place of document.querySelectorAll(`[data-progress="${said.pid}"]`)) {
       const bar = place.querySelector("progress");
