@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import anyio
 import asyncpg
@@ -85,6 +86,26 @@ async def loses_its_connection_at_first(data, ctx):
     if ctx.attempt == 1:
         await ctx.services["other"].fetchval("SELECT pg_terminate_backend($1)", backend)
     return data
+
+
+async def loses_the_answer_to_its_commit(data, ctx):
+    await books(data, ctx)
+    if ctx.attempt == 1:
+        lose_answer(ctx.tx.begun, is_committed=data["is_committed"])
+    return data
+
+
+def lose_answer(transaction, *, is_committed):
+    """Let its connection break in the middle of the commit: when that is done, or before."""
+    commit = transaction._transaction.commit
+
+    async def break_off():
+        if is_committed:
+            await commit()
+        transaction.drop()
+        raise ConnectionResetError("broken off")
+
+    transaction._transaction = SimpleNamespace(commit=break_off)
 
 
 async def lends_its_context(data, ctx):
@@ -175,6 +196,22 @@ async def test_an_attempt_that_loses_its_connection_fails_and_is_made_again(mana
     step = Step("book", loses_its_connection_at_first, retry=Retry(delay=0))
     await (await manager.start(Process("p", [step]), {"entry": "one"})).result()
     assert await ledger(manager) == ["one"]
+
+
+FAILED_ONCE = ["StepFailed", "StepRetryScheduled", "ProcessResumed", "StepStarted"]
+
+
+@pytest.mark.parametrize(("is_committed", "between"), [(True, []), (False, FAILED_ONCE)])
+async def test_it_is_found_out_what_became_of_a_commit_without_an_answer(manager, is_committed, between):
+    step = Step("book", loses_the_answer_to_its_commit, retry=Retry(delay=0))
+    handle = await manager.start(
+        Process("p", [step, goes_on]), {"entry": "one", "is_committed": is_committed}
+    )
+    await handle.result()
+    assert await ledger(manager) == ["one"]
+    kinds = [type(event).__name__ for event in await history(manager, handle.pid)]
+    begun, last = ["ProcessQueued", "ProcessStarted", "StepStarted"], ["StepFinished", "ProcessFinished"]
+    assert kinds == [*begun, *between, "StepFinished", "StepStarted", *last]
 
 
 async def test_a_step_that_is_over_can_write_no_more(manager):
