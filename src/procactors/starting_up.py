@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from procactors.engine import starting
-from procactors.engine.updates import process_of
+from procactors.engine import starting, updates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +19,8 @@ KeyScope = Literal["kept", "active"]
 
 class StartingUp:
     """How processes come into being. Base of `ProcessManager`."""
+
+    _room: Room
 
     def _open_room(self) -> Room:
         raise NotImplementedError
@@ -135,5 +136,19 @@ class StartingUp:
 
         Cancellation: safe; it was stored, or it was not.
         """
-        process, data = process_of(update)
+        process, data = updates.process_of(update)
         await self.start(process, data)
+
+    def check_update(self, update: Any) -> None:
+        """Refuse a deferred update that can't be durable; `defer(..., durable=True)` asks this at once.
+
+        May be called from any thread, and before the manager is open.
+
+        Args:
+            update: A `CallableUpdate`.
+
+        Raises:
+            InvalidDefinitionError: Its function could not be found again by a reference.
+            InvalidDataError: An argument is not JSON-able, or they are too large (PayloadTooLargeError).
+        """
+        updates.check(self._room, update)

@@ -94,6 +94,14 @@ async def defers_durably_and_fails(data, ctx):
 
 async def defers_durable_nonsense(data, ctx):
     ctx.defer(lambda: None, durable=True)
+    LOG.append("not reached")
+    return data
+
+
+async def defers_what_becomes_nonsense(data, ctx):
+    numbers = [1]
+    ctx.defer(durably, "kept", numbers, durable=True)
+    numbers.append(object())
     return data
 
 
@@ -245,10 +253,18 @@ class TestDurable:
             await handle.result()
         assert await m.list(name="deferred update") == []
 
-    async def test_what_cannot_be_durable_fails_the_step(self, m):
+    async def test_what_cannot_be_durable_is_refused_where_the_step_defers_it(self, m, log):
         handle = await m.start(Process("p", [defers_durable_nonsense]))
-        with pytest.raises(ProcessFailedError, match="lambda"):
+        with pytest.raises(ProcessFailedError, match="lambda") as caught:
             await handle.result()
+        assert "in defers_durable_nonsense" in caught.value.error.traceback
+        assert log == []
+
+    async def test_what_can_no_longer_be_durable_fails_the_step(self, m, log):
+        handle = await m.start(Process("p", [defers_what_becomes_nonsense]))
+        with pytest.raises(ProcessFailedError, match="not JSON-able"):
+            await handle.result()
+        assert await m.list(name="deferred update") == []
 
     async def test_checkpoint_that_is_refused_brings_nothing(self, world, log, probe):
         """A cancel that was committed before the step's end wins, and yet the step has finished."""

@@ -11,6 +11,7 @@ from procactors import (
     InvalidDataError,
     InvalidDefinitionError,
     NoDeferredScopeError,
+    PayloadTooLargeError,
     Process,
     RoundPendingError,
 )
@@ -442,15 +443,26 @@ async def test_durable_is_a_process_of_a_registered_reference_with_json(m):
     [
         (lambda: None, (), InvalidDefinitionError),
         ("durable_work", (object(),), InvalidDataError),
+        ("durable_work", ("x" * 2_000_000,), PayloadTooLargeError),
     ],
 )
-async def test_what_can_not_be_durable_is_refused_when_it_is_to_be_persisted(m, function, args, error):
+async def test_what_can_not_be_durable_is_refused_where_it_is_deferred(m, function, args, error):
     async with deferred_scope(manager=m, opportunistic=False) as updates:
-        defer(durable_work if function == "durable_work" else function, *args, durable=True)
-        with pytest.raises(error):
-            await updates.persisted()
-        updates.clear()
+        with pytest.raises(error, match="durable"):
+            defer(durable_work if function == "durable_work" else function, *args, durable=True)
+        assert updates.pending_count() == 0
     assert await m.list() == []
+
+
+async def test_what_would_spoil_a_durable_call_of_its_key_is_refused_and_the_call_is_made(m):
+    async with deferred_scope(manager=m, opportunistic=False):
+        defer(durable_work, "text", key="one", durable=True)
+        with pytest.raises(InvalidDefinitionError, match="lambda"):
+            defer(lambda _: None, "text", key="one")
+    (info,) = await m.list()
+    await m.result(info.pid)
+    assert DONE == ["text"]
+    DONE.clear()
 
 
 DONE = []

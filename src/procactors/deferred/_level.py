@@ -59,7 +59,8 @@ class Level(msgspec.Struct, eq=False):
                 self.parent.add(entry, stage)
                 return
             if self._queues is None:
-                self._queues = (StageQueue(), StageQueue())
+                check = self.shared.check_durable
+                self._queues = (StageQueue(check), StageQueue(check))
             if entry.tie is not None:
                 self._has_ties = True
             effective = self.stage if self.stage > stage else stage  # noqa: FURB136 - max() costs more
@@ -102,7 +103,7 @@ class Level(msgspec.Struct, eq=False):
             return queue.claim()
 
     def _untie(self, queue: StageQueue, park: Callable[[Entry, Tie], None]) -> None:
-        settled = StageQueue()
+        settled = StageQueue(self.shared.check_durable)
         try:
             for entry in queue.take(_is_any):
                 tie = entry.tie

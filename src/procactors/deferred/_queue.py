@@ -70,7 +70,8 @@ class DeferredUpdates:
             transactions: The database in whose transactions the updates run: a `Transactions`, or an
                 object that has an adapter. None: there is none.
             manager: Who takes processes, by `await manager.start(process, data)`, and keeps durable
-                updates, by `await manager.keep_update(update)`.
+                updates, by `await manager.keep_update(update)`; `manager.check_update(update)` refuses, when
+                it is deferred, one that can't be kept.
             enqueue: `await enqueue(process, data)`, instead of the manager's `start`.
             opportunistic: Whether whoever schedules this queue runs it whenever that is allowed.
             big_queue_size: How many updates may wait behind an open transaction before those that can
@@ -84,11 +85,13 @@ class DeferredUpdates:
         """
         self.opportunistic = opportunistic
         self.big_queue_size = big_queue_size
+        check: Callable[[Any], None] | None = None
         if manager is not None:
             enqueue = manager.start if enqueue is None else enqueue
+            check = getattr(manager, "check_update", None) if keep is None else None
             keep = getattr(manager, "keep_update", None) if keep is None else keep
         adapter = None if transactions is None else transactions_of(transactions)
-        self._shared = Shared(TransactionRound(adapter), RLock(), enqueue, keep, presentable, Counts())
+        self._shared = Shared(TransactionRound(adapter), RLock(), enqueue, keep, check, presentable, Counts())
         self._shared.on_failure = on_failure
         self._root = Level(self._shared)
         self._opportunity = Opportunity()
@@ -125,6 +128,8 @@ class DeferredUpdates:
             TypeError: `update` has no `run`.
             ValueError: `stage` is neither PRESEND nor POSTSEND.
             DeferredError: `durable` is asked for and there is nobody to keep it.
+            InvalidDefinitionError: `durable` is asked for, and its function could not be found again.
+            InvalidDataError: `durable` is asked for, and its arguments can't be stored.
             Exception: What `merge` raised; the queue is as before.
         """
         frame = sys._getframe(1)  # noqa: SLF001 - the caller's line
@@ -166,7 +171,7 @@ class DeferredUpdates:
             problem = f"an update is an object with run(), not {update!r} (a function: add_callable)"
             raise TypeError(problem)
         if durable:
-            self._shared.require_keeper()
+            self._shared.check_durable(update)
         tie = None if after_commit is None else tie_to(after_commit)
         context = copy_context()
         level = self._level()

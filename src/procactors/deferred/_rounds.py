@@ -51,17 +51,18 @@ class Entry(msgspec.Struct, eq=False):
 class StageQueue:
     """The updates that wait for one stage."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_check_durable", "_entries")
 
-    def __init__(self) -> None:
-        """Make an empty queue."""
+    def __init__(self, check_durable: Callable[[Any], None] | None = None) -> None:
+        """Make an empty queue; what is merged into a durable update has to pass `check_durable`, too."""
+        self._check_durable = check_durable
         self._entries: dict[Hashable, Entry] = {}
 
     def add(self, entry: Entry) -> bool:
         """Add `entry` at the end, or merge it into the one that is there; tell whether it was merged.
 
         Raises:
-            Exception: What `merge` raised; the queue is as before.
+            Exception: What `merge` raised, or why it would spoil a durable update; the queue is as before.
         """
         update = entry.update
         if not isinstance(update, MergeableUpdate) or entry.tie is not None:
@@ -72,6 +73,8 @@ class StageQueue:
         if existing is None:
             self._entries[key] = entry
             return False
+        if existing.durable and not entry.durable and self._check_durable is not None:
+            self._check_durable(update)
         existing.update.merge(update)
         existing.always = existing.always or entry.always
         existing.durable = existing.durable or entry.durable

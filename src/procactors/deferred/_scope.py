@@ -73,6 +73,10 @@ def defer(  # noqa: PLR0913 - one call says all there is to say of a deferral
         NoDeferredScopeError: The caller is in no scope, or in one that has ended.
         TypeError: `function` can't be called.
         DeferredError: `durable` is asked for and there is nobody to keep it.
+        InvalidDefinitionError: `durable` is asked for, and `function` could not be found again after a
+            crash: it is a lambda, say, or local to a function.
+        InvalidDataError: `durable` is asked for, and `args` are not JSON-able, or too large
+            (PayloadTooLargeError).
         Exception: What `merge` raised; the queue is as before.
     """
     updates = current_updates()

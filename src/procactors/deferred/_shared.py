@@ -39,6 +39,7 @@ class Shared(msgspec.Struct, eq=False):
     lock: Any
     _enqueue: Callable[[Any, Any], Any] | None
     _keep: Callable[[Any], Any] | None
+    _check: Callable[[Any], None] | None
     _presentable: Callable[[Exception], bool] | None
     counts: Counts
     parked: dict[Entry, None] = msgspec.field(default_factory=dict)
@@ -63,10 +64,23 @@ class Shared(msgspec.Struct, eq=False):
         """True if there is somebody who takes processes."""
         return self._enqueue is not None
 
-    def require_keeper(self) -> None:
-        """Raise DeferredError if there is nobody who keeps durable updates."""
+    def check_durable(self, update: Any) -> None:
+        """Refuse an update that can't be durable.
+
+        Raises:
+            DeferredError: There is nobody who keeps durable updates.
+            Exception: What whoever keeps them has against this one.
+        """
+        self._require_keeper()
+        if self._check is not None:
+            self._check(update)
+
+    def _require_keeper(self) -> None:
         if self._keep is None:
-            problem = "durable=True needs a process manager: give it to the scope, deferred_scope(manager)"
+            problem = (
+                "durable=True needs a process manager, and this scope has"
+                " none; give it one, deferred_scope(manager) or DeferredMiddleware(app, manager)"
+            )
             raise DeferredError(problem)
 
     async def enqueue(self, update: EnqueueableUpdate) -> None:
@@ -88,7 +102,7 @@ class Shared(msgspec.Struct, eq=False):
 
     async def keep(self, update: Any) -> None:
         """Have `update` kept, durably, for a process to do, unless a rollback has cancelled it."""
-        self.require_keeper()
+        self._require_keeper()
         if settled(update):
             return
         assert self._keep is not None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from procactors.deferred import DeferredUpdates, LazyScope, Report, Stage
 from procactors.engine import checkpoint
 from procactors.engine.messages import Write
-from procactors.engine.updates import enqueue, keep, row_of
+from procactors.engine.updates import Keeper, row_of
 from procactors.errors import ActorError, NoDeferredScopeError
 from procactors.executors.failure import error_info
 from procactors.model.event import DeferredUpdateFailed
@@ -46,12 +46,7 @@ class Deferral(LazyScope):
 
     def make(self) -> DeferredUpdates:
         """Make the queue."""
-        room = self._room
-        return DeferredUpdates(
-            enqueue=lambda process, data: enqueue(room, process, data),
-            keep=lambda update: keep(room, update),
-            on_failure=self._note,
-        )
+        return DeferredUpdates(manager=Keeper(self._room), on_failure=self._note)
 
     def late(self, _updates: DeferredUpdates) -> None:
         """Refuse: nobody looks after this step any more."""

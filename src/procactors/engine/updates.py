@@ -9,6 +9,7 @@ from procactors.engine.starting import Order, queued, start
 from procactors.errors import InvalidDataError, InvalidDefinitionError
 from procactors.model import reference
 from procactors.model.definition import Process
+from procactors.model.payload import encode
 from procactors.model.reference import step_as
 from procactors.model.retry import Retry
 from procactors.model.step import Step
@@ -51,19 +52,53 @@ def process_of(update: Any) -> tuple[Process, dict[str, Any]]:
     function = getattr(update, "function", None)
     if function is None:
         raise InvalidDefinitionError(f"{update!r} can't be durable: only a function with its arguments can")
-    return _PROCESS, {"call": reference.register(function), "args": list(update.args)}
+    try:
+        call = reference.register(function)
+    except InvalidDefinitionError as error:
+        raise InvalidDefinitionError(
+            f"what is deferred with durable=True is kept as a step: {error}"
+        ) from error
+    return _PROCESS, {"call": call, "args": list(update.args)}
 
 
-async def keep(room: Room, update: Any) -> None:
-    """Store a durable update as a process.
+def check(room: Room, update: Any) -> None:
+    """Refuse an update that can't be durable. From any thread.
 
     Raises:
-        InvalidDefinitionError: It can't be durable.
+        InvalidDefinitionError: Its function could not be found again.
         InvalidDataError: Its arguments can't be stored.
-
-    Cancellation: safe; it was stored, or it was not.
     """
-    await enqueue(room, *process_of(update))
+    _, data = process_of(update)
+    encode(
+        data["args"], room.options.payload_limit_bytes, f"the arguments of {data['call']}, which is durable,"
+    )
+
+
+class Keeper:
+    """What a scope of deferred updates needs of a manager: somebody who takes processes and updates."""
+
+    def __init__(self, room: Room) -> None:
+        """Stand for the manager of this room."""
+        self._room = room
+
+    async def start(self, process: Any, data: Any) -> None:
+        """Start a process. Cancellation: safe; it was stored, or it was not."""
+        await start(self._room, Order(process, data, key=None))
+
+    async def keep_update(self, update: Any) -> None:
+        """Store a durable update as a process.
+
+        Raises:
+            InvalidDefinitionError: It can't be durable.
+            InvalidDataError: Its arguments can't be stored.
+
+        Cancellation: safe; it was stored, or it was not.
+        """
+        await self.start(*process_of(update))
+
+    def check_update(self, update: Any) -> None:
+        """Refuse an update that can't be durable; see `check`."""
+        check(self._room, update)
 
 
 async def rescue(room: Room, update: Any) -> bool:
@@ -72,7 +107,7 @@ async def rescue(room: Room, update: Any) -> bool:
     Cancellation: safe; it was stored, or it was not.
     """
     try:
-        await keep(room, update)
+        await Keeper(room).keep_update(update)
     except (InvalidDefinitionError, InvalidDataError):
         return False
     return True
@@ -86,8 +121,3 @@ def row_of(room: Room, update: Any) -> Insert:
         InvalidDataError: Its arguments can't be stored.
     """
     return queued(room, Order(*process_of(update), key=None))
-
-
-async def enqueue(room: Room, process: Any, data: Any) -> None:
-    """Start a process, as `ProcessManager.start` does. Cancellation: safe; it was stored, or it was not."""
-    await start(room, Order(process, data, key=None))

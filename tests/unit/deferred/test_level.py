@@ -14,7 +14,7 @@ PRE, POST = 1, 2
 
 @pytest.fixture
 def root():
-    return Level(Shared(TransactionRound(None), RLock(), None, None, None, Counts()))
+    return Level(Shared(TransactionRound(None), RLock(), None, None, None, None, Counts()))
 
 
 def child_of(parent, stage):

@@ -10,7 +10,7 @@ from tests.unit.deferred.samples import EnqueueableNote
 
 
 def shared(enqueue=None, keep=None, presentable=None):
-    return Shared(TransactionRound(None), RLock(), enqueue, keep, presentable, Counts())
+    return Shared(TransactionRound(None), RLock(), enqueue, keep, None, presentable, Counts())
 
 
 async def test_without_anybody_to_take_them_nothing_is_enqueued_or_kept():
