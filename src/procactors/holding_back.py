@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procactors.engine import queues
+from procactors.engine.reading import read
 
 if TYPE_CHECKING:
     from procactors.engine.room import Room
@@ -77,4 +78,5 @@ class HoldingBack:
 
         The first one, without a name, is of all of them together. Cancellation: safe.
         """
-        return await self._open_room().store.queues()
+        room = self._open_room()
+        return await read(room, room.store.queues)

@@ -191,6 +191,8 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
             ProcessCancelledError: It was cancelled.
             UnknownProcessError: There is no such process.
             TimeoutError: It has not ended in time; it goes on.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds (or
+                `timeout`, if that is less), so that it is not known whether it has ended.
 
         Cancellation: safe; the process goes on.
         """
@@ -201,6 +203,7 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
 
         Raises:
             UnknownProcessError: There is no such process.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
 
         Cancellation: safe.
         """
@@ -229,6 +232,7 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
 
         Raises:
             ValueError: There is no such status, or the limit is below 1.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
 
         Cancellation: safe.
         """
@@ -295,6 +299,7 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
         Raises (on entering):
             UnknownProcessError: There is no such process.
             HistoryGoneError: Retention has deleted events after the position asked for.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
         """
         return EventStream(self._open_room(), None if pid is None else checked_pid(pid), after)
 

@@ -20,7 +20,7 @@ class ManagerOptions(msgspec.Struct, frozen=True, kw_only=True):
         lease_s: Seconds after which a manager that no longer renews its lease counts as dead.
         poll_active_s: Seconds between looks for other OS processes' changes, while there are others.
         poll_idle_s: The same, while this manager is alone on its store.
-        store_patience_s: Seconds that a user's own write waits for a store that is locked, full or away.
+        store_patience_s: Seconds that a user's own call, read or write, waits for a store that can't be used.
         grace_s: Seconds that running steps get to end when the manager closes, and that a cancelled
             step gets to clean up before it is abandoned.
         payload_limit_bytes: The largest input, output, answer, as JSON.

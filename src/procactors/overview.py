@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from procactors._clock import to_datetime
+from procactors.engine.reading import read
 from procactors.model.standing import Health, ManagerInfo
 from procactors.stores import InHand, is_gone, this_process
 
@@ -47,15 +48,18 @@ class Overview:
 
     async def counts(self) -> dict[ProcessStatus, int]:
         """Return how many processes there are of each status. Cancellation: safe."""
-        return await self._open_room().store.counts()
+        room = self._open_room()
+        return await read(room, room.store.counts)
 
     async def managers(self) -> Sequence[Member]:
         """Return all managers and clients that are registered on the store. Cancellation: safe."""
-        return await self._open_room().store.members()
+        room = self._open_room()
+        return await read(room, room.store.members)
 
     async def names(self) -> list[str]:
         """Return the names of the definitions that have processes, sorted. Cancellation: safe."""
-        return await self._open_room().store.names()
+        room = self._open_room()
+        return await read(room, room.store.names)
 
     async def fleet(self, limit: int = 100) -> Sequence[ManagerInfo]:
         """Return who is on the store, who of them is alive, and what each runs.
@@ -66,8 +70,8 @@ class Overview:
         Cancellation: safe.
         """
         room = self._open_room()
-        in_hand = await room.store.running(limit)
-        members = await room.store.members()
+        in_hand = await read(room, room.store.running, limit)
+        members = await read(room, room.store.members)
         here, now = this_process("", "client"), room.store.now()
         return [
             ManagerInfo(
@@ -92,7 +96,8 @@ class Overview:
 
         Cancellation: safe.
         """
-        return await self._open_room().store.deferred_failures(limit)
+        room = self._open_room()
+        return await read(room, room.store.deferred_failures, limit)
 
     def schedulers(self) -> Sequence[DeferredScheduler]:
         """Return the schedulers of deferred updates that are open: its own for what steps defer, and others.

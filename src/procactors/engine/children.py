@@ -19,6 +19,7 @@ import msgspec
 
 from procactors.engine import control, returning, starting, views
 from procactors.engine.messages import GiveSlot, TakeSlot, Write
+from procactors.engine.reading import read
 from procactors.errors import ActorStoppedError, InvalidDefinitionError, InvalidStateError
 from procactors.model import event as e
 from procactors.model.definition import Process
@@ -142,7 +143,7 @@ class Children:
             return
         async with self._turn:
             if not self._has_looked_back:
-                found = await self._room.store.relatives(self._parent.process, self._prefix)
+                found = await read(self._room, self._room.store.relatives, self._parent.process, self._prefix)
                 self._former = {one.identity: one for one in found}
                 self._has_looked_back = True
 

@@ -14,6 +14,7 @@ import msgspec
 from procactors._clock import to_datetime
 from procactors.engine import decide
 from procactors.engine.messages import Write
+from procactors.engine.reading import read
 from procactors.errors import (
     InvalidDataError,
     NotInterruptedError,
@@ -88,7 +89,7 @@ async def proceed(room: Room, pid: str, answer: Any) -> None:
 async def _proceed(room: Room, pid: str, answer: Any) -> None:
     encoded = encode(answer, room.options.payload_limit_bytes, "the answer")
     while True:
-        record = await room.store.record(pid)
+        record = await read(room, room.store.record, pid)
         if record is None:
             raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
         question = _open_question(record)
@@ -159,7 +160,7 @@ async def _hand_over(room: Room, pid: str, encoded: msgspec.Raw) -> None:
 async def _outcome_of(room: Room, command: int) -> str | None:
     """Wait until a manager has settled a command; None if none does in time."""
     deadline = room.patience()
-    while (outcome := await room.store.command_outcome(command)) is None:
+    while (outcome := await read(room, room.store.command_outcome, command)) is None:
         if room.clock.monotonic() >= deadline:
             return None
         await anyio.sleep(room.options.poll_active_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procactors._ids import checked_pid
+from procactors.engine.reading import read
 from procactors.engine.views import info_of
 from procactors.model.status import ProcessStatus
 from procactors.model.text import problem_of, shown
@@ -56,4 +57,4 @@ async def listed(
         limit=min(limit, _MOST),
         after=None if after is None else checked_pid(after),
     )
-    return [info_of(record) for record in await room.store.records(wanted)]
+    return [info_of(record) for record in await read(room, room.store.records, wanted)]

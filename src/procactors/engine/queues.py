@@ -8,6 +8,7 @@ import anyio
 
 from procactors.engine import decide
 from procactors.engine.messages import Write
+from procactors.engine.reading import read
 from procactors.errors import InvalidDefinitionError
 from procactors.model.text import problem_of
 from procactors.stores import _batch as b
@@ -33,7 +34,7 @@ async def drain(room: Room, timeout: float | None, name: str | None) -> None:
     """Pause, and wait until no manager runs anything of that name; None: anything at all."""
     await pause(room, name)
     with anyio.fail_after(timeout):
-        while await room.store.count_owned(name):  # noqa: ASYNC110 - other managers' processes count, too
+        while await read(room, room.store.count_owned, name):  # noqa: ASYNC110 - other managers' processes count, too
             await anyio.sleep(room.options.poll_idle_s)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from procactors.engine import decide, returning
 from procactors.engine.control import change
 from procactors.engine.messages import Write
+from procactors.engine.reading import read
 from procactors.engine.views import record_of
 from procactors.model import event as e
 from procactors.model.inputs import recorded_inputs
@@ -90,7 +91,7 @@ async def _history(room: Room, record: b.Record) -> list[ProcessEvent]:
     events: list[ProcessEvent] = []
     last = 0
     while last < record.state.seq:
-        page = await room.store.history(record.pid, last, _PAGE)
+        page = await read(room, room.store.history, record.pid, last, _PAGE)
         if not page:
             break
         events += page

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from procactors.engine.follower import Follower
 from procactors.engine.messages import Follow, Unfollow
+from procactors.engine.reading import read
 from procactors.errors import HistoryGoneError, UnknownProcessError
 from procactors.model.event import ENDINGS, StepProgressed, decode_body
 
@@ -52,6 +53,7 @@ class EventStream:
         Raises:
             UnknownProcessError: There is no such process.
             HistoryGoneError: Retention has deleted events after the position asked for.
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
 
         Cancellation: safe.
         """
@@ -67,12 +69,12 @@ class EventStream:
         return self
 
     async def _check_process(self, pid: str) -> None:
-        record = await self._room.store.record(pid)
+        record = await read(self._room, self._room.store.record, pid)
         if record is None:
             raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
 
     async def _find_start(self) -> None:
-        newest, gone = await self._room.store.positions()
+        newest, gone = await read(self._room, self._room.store.positions)
         if not self._has_start:
             self._last = newest
             self._reads_store = False
@@ -112,6 +114,10 @@ class EventStream:
     async def __anext__(self) -> ProcessEvent:
         """Return the next event, in order. Ends after the end of the process, or when the manager closes.
 
+        Raises:
+            StoreUnavailableError: The store could not be used for options.store_patience_s seconds. The
+                stream goes on where it was when it is asked again.
+
         Cancellation: safe; no event is lost.
         """
         while not self._is_closed:
@@ -150,9 +156,9 @@ class EventStream:
     async def _read_page(self) -> list[ProcessEvent]:
         self._follower.is_behind = False
         if self._pid is not None:
-            return await self._room.store.history(self._pid, self._last, _PAGE)
+            return await read(self._room, self._room.store.history, self._pid, self._last, _PAGE)
         while True:
-            events, last = await self._room.store.events_after(self._last, _PAGE)
+            events, last = await read(self._room, self._room.store.events_after, self._last, _PAGE)
             if events or last == self._last:
                 return events
             self._last = last  # there were only events that this version does not know
@@ -162,7 +168,7 @@ class EventStream:
         self._reads_store = False
         if self._pid is None:
             return None
-        record = await self._room.store.record(self._pid)
+        record = await read(self._room, self._room.store.record, self._pid)
         if record is None or (record.state.status.is_ended and record.state.seq <= self._last):
             await self.aclose()
             return None

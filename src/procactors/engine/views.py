@@ -12,6 +12,7 @@ from procactors._clock import to_datetime
 from procactors.engine import decide
 from procactors.engine.follower import Follower
 from procactors.engine.messages import Follow, Unfollow
+from procactors.engine.reading import read
 from procactors.errors import (
     ActorStoppedError,
     ErrorInfo,
@@ -103,13 +104,13 @@ def _progress_in(record: Record) -> Progress | None:
     return Progress(event.done, event.total, event.text)
 
 
-async def record_of(room: Room, pid: str) -> Record:
-    """Return the record of a process.
+async def record_of(room: Room, pid: str, patience_s: float = float("inf")) -> Record:
+    """Return the record of a process; see `read` for the patience.
 
     Raises:
         UnknownProcessError: There is no such process.
     """
-    record = await room.store.record(pid)
+    record = await read(room, room.store.record, pid, patience_s=patience_s)
     if record is None:
         raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
     return record
@@ -121,13 +122,15 @@ async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
     Only waiting has a limit: what is over already is told even to who has no time at all.
     """
     follower = Follower(pid, wants_ends_only=True)
+    deadline = None if timeout is None else room.clock.monotonic() + timeout
     try:
         followed = await room.streams.ask(Follow(follower), timeout=None)
         if not followed.is_alive:
-            record = await record_of(room, pid)
+            record = await record_of(room, pid, float("inf") if timeout is None else timeout)
             if record.state.status.is_ended:
                 return outcome_of(record)
-        with nullcontext() if timeout is None else anyio.fail_after(timeout):
+        left = None if deadline is None else deadline - room.clock.monotonic()
+        with nullcontext() if left is None else anyio.fail_after(left):
             await follower.wait()
         end = follower.take()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
@@ -26,6 +27,8 @@ class SimulatedStore:
         commits: How many transactions were tried.
         has_crashed: Whether a crash that was ordered has happened. From then on the store is down, until
             `reboot`.
+        is_away: Set to true, nothing can be read or written, as while a database is restarted, until it is
+            set to false.
         on_crash: Called when it happens; for who has to end a manager then.
     """
 
@@ -37,11 +40,24 @@ class SimulatedStore:
         self._delay_s = 0.0
         self.commits = 0
         self.has_crashed = False
+        self.is_away = False
         self.on_crash: Callable[[], object] = _nothing
 
     def __getattr__(self, name: str) -> Any:
         """Behave as the store behind it."""
-        return getattr(self._inner, name)
+        found = getattr(self._inner, name)
+        return self._reachable(found) if inspect.iscoroutinefunction(found) and name != "close" else found
+
+    def _reachable(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any) -> Any:
+            self._refuse_if_away()
+            return await method(*args)
+
+        return call
+
+    def _refuse_if_away(self) -> None:
+        if self.is_away:
+            raise StoreUnavailableError("the simulated store is away")
 
     # Faults.
 
@@ -62,6 +78,7 @@ class SimulatedStore:
         self._crash_at = None
         self._failures = 0
         self.has_crashed = False
+        self.is_away = False
 
     # The store.
 
@@ -71,6 +88,7 @@ class SimulatedStore:
         number = self.commits
         if self._delay_s:
             await anyio.sleep(self._delay_s)
+        self._refuse_if_away()
         if self.has_crashed:
             raise StoreUnavailableError("the simulated store is down")
         if self._failures:

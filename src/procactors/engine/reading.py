@@ -1,0 +1,53 @@
+"""What users read waits for a store that is away as long as what they write does, and then fails, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from procactors.actors import Backoff
+from procactors.errors import InvalidStoreError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from procactors.engine.room import Room
+
+T = TypeVar("T")
+
+_BACKOFF = Backoff(first_s=0.02, most_s=1.0)
+
+
+async def read(
+    room: Room, ask: Callable[..., Awaitable[T]], *args: Any, patience_s: float = float("inf")
+) -> T:
+    """Return `await ask(*args)` of the store; while it can't be used, ask again.
+
+    Args:
+        room: Whose store is asked, and how long its users wait for it.
+        ask: A method of the store that only reads.
+        args: What it takes.
+        patience_s: Seconds to wait if that is less than `options.store_patience_s`.
+
+    Raises:
+        StoreUnavailableError: The store could not be used for that long, or the manager was closed meanwhile.
+        InvalidStoreError: Waiting would not mend it.
+
+    Cancellation: safe.
+    """
+    deadline = room.clock.monotonic() + min(patience_s, room.options.store_patience_s)
+    failures = 0
+    while True:
+        try:
+            return await ask(*args)
+        except InvalidStoreError:
+            raise
+        except StoreUnavailableError:
+            left = deadline - room.clock.monotonic()
+            if left <= 0 or not room.persistence.is_alive:
+                raise
+        failures += 1
+        await anyio.sleep(min(left, _BACKOFF.delay(failures, room.ids.random.random())))
+        if not room.persistence.is_alive:
+            raise StoreUnavailableError("the manager was closed while its store could not be used")
