@@ -17,7 +17,8 @@ from urllib.parse import quote
 import anyio
 import msgspec
 
-from procactors.engine import control, returning, starting, views
+from procactors.engine import control, starting, views
+from procactors.engine.decisions import returning
 from procactors.engine.messages import GiveSlot, TakeSlot, Write
 from procactors.engine.reading import read
 from procactors.errors import ActorStoppedError, InvalidDefinitionError, InvalidStateError

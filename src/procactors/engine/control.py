@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from procactors._clock import to_datetime
-from procactors.engine import decide
+from procactors.engine.decisions import ending, pausing
 from procactors.engine.messages import Write
 from procactors.engine.reading import read
 from procactors.errors import (
@@ -59,7 +59,7 @@ async def cancel(room: Room, pid: str, reason: str) -> bool:
     if problem := problem_of(reason):
         raise InvalidDataError(f"the reason to cancel {problem}", pid=pid)
     body = encode({"reason": reason}, room.options.payload_limit_bytes, "the reason to cancel")
-    outcome = await change(room, pid, decide.cancel(reason), ("cancel", bytes(body)))
+    outcome = await change(room, pid, ending.cancel(reason), ("cancel", bytes(body)))
     if type(outcome) is b.Owned and outcome.command is not None:
         command = b.Command(
             outcome.command, outcome.record.id, "cancel", bytes(body), pid, outcome.record.owner
@@ -104,7 +104,7 @@ def _open_question(record: b.Record) -> ProcessInterrupted:
         raise NotInterruptedError(
             f"process {record.pid} is {record.state.status.value}, not interrupted", pid=record.pid
         )
-    return decide.interrupt_in(record)
+    return pausing.interrupt_in(record)
 
 
 def _check(
@@ -131,7 +131,7 @@ def _proceed_with(room: Room, encoded: msgspec.Raw, answer: Any, interrupt_seq: 
             return None  # another question than the one that was looked at: look again
         fresh = None if answer is None else msgspec.json.decode(encoded)
         data = encode(merged(msgspec.json.decode(record.data), fresh), limit_bytes, "the merged answer")
-        return decide.proceeded(record.plan, record.state, data, to_datetime(now))
+        return pausing.proceeded(record.plan, record.state, data, to_datetime(now))
 
     return decision
 
@@ -180,5 +180,5 @@ async def obey_for_nobody(room: Room, command: b.Command) -> None:
         await room.persistence.ask(Write(b.Answer(command.id, reason)), timeout=None)
     else:
         reason = msgspec.json.decode(command.body).get("reason", "")
-        await change(room, command.pid, decide.cancel(reason))
+        await change(room, command.pid, ending.cancel(reason))
         await room.persistence.ask(Write(b.Forget((command.id,))), timeout=None)

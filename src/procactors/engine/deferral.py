@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from procactors.deferred import DeferredUpdates, LazyScope, Report, Stage
-from procactors.engine import checkpoint
+from procactors.engine.decisions import checkpoint
 from procactors.engine.messages import Write
 from procactors.engine.updates import Keeper, row_of
 from procactors.errors import ActorError, NoDeferredScopeError

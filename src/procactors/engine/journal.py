@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
-from procactors.engine import decide
+from procactors.engine.decisions.advance import advance
+from procactors.engine.decisions.ending import cancelled
 from procactors.engine.messages import Write
 from procactors.errors import OwnershipLostError
 from procactors.model import event as e
@@ -133,7 +134,7 @@ class Journal:
         reason = _reason_in(commands)
         if reason is None or not self.obeys(commands):
             return decision
-        return decide.cancelled(self._plan, self.state, reason, self._room.at(), *_ends_in(decision))
+        return cancelled(self._plan, self.state, reason, self._room.at(), *_ends_in(decision))
 
     def announcing(self, commands: tuple[b.Command, ...]) -> Callable[[], Awaitable[None]]:
         """Return what lets everyone know of a cancel while the step is still ending; see `announced`."""
@@ -165,7 +166,7 @@ class Journal:
         self._in_step = self._in_step or anyio.Lock()
         with anyio.CancelScope(shield=True):
             async with self._in_step:
-                decision = decide.advance(self._plan, self.state, event)
+                decision = advance(self._plan, self.state, event)
                 append = self._append(decision, commands)
                 outcome = await self._room.persistence.ask(Write(append), timeout=None)
                 if type(outcome) is b.Stale:

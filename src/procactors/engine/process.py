@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anyio
 
 from procactors.actors import CONTROL, SIGNALS, WORK, Actor, Exit, Lane, Message, ReplySlot
-from procactors.engine import decide
 from procactors.engine.attempt import Attempt
 from procactors.engine.children import Children, Parent
 from procactors.engine.deadlines import Deadlines
+from procactors.engine.decisions import ending, stepping, taking
+from procactors.engine.decisions.advance import advance
 from procactors.engine.journal import Journal
 from procactors.engine.messages import (
     HEARTBEAT,
@@ -312,13 +313,13 @@ class ProcessActor(Actor[Message]):
         if kind == PROCESS and state.index == len(self._plan.names):
             await self._ends.go_on()  # only what the last step has deferred was not done in time
         elif kind == PROCESS:
-            timed_out = decide.timed_out(self._plan, state, at, self._ending)
-            await self._journal.commit(decide.advance(self._plan, state, timed_out))
+            timed_out = ending.timed_out(self._plan, state, at, self._ending)
+            await self._journal.commit(advance(self._plan, state, timed_out))
         elif state.in_step and seq == self._begun_seq and self.cause == TimeUp(kind, seq):
             step = running_step(state, self._plan)
             failure = overdue(step, state.attempt, self._ending, is_heartbeat=kind == HEARTBEAT)
             draw = self._room.ids.random.random()
-            await self._journal.commit(decide.after_failure(self._plan, state, failure, at, draw))
+            await self._journal.commit(stepping.after_failure(self._plan, state, failure, at, draw))
 
     def _cut_off(self) -> b.Decision:
         """Return what the history says of a step that was cancelled: of an OS process, how it ended."""
@@ -328,14 +329,14 @@ class ProcessActor(Actor[Message]):
         step = running_step(state, self._plan)
         error = killed(step, state.attempt, self._ending)
         cut = e.StepFailed(at=self._room.at(), step=step.name, attempt=state.attempt, error=error)
-        return decide.advance(self._plan, state, cut)
+        return advance(self._plan, state, cut)
 
     async def _release(self) -> None:
         self._ends.is_releasing = True
         if self._insert is not None:
             return  # it is released as soon as it is stored
         state, ended = self._journal.state, self._cut_off().events
-        await self._journal.commit(decide.released(self._plan, state, self._room.at(), *ended))
+        await self._journal.commit(taking.released(self._plan, state, self._room.at(), *ended))
 
     @property
     def _is_cancelling(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from procactors.engine import decide
+from procactors.engine.decisions.pausing import extend
 from procactors.engine.messages import Write
 from procactors.engine.reading import read
 from procactors.errors import InvalidDefinitionError
@@ -26,7 +26,7 @@ async def pause(room: Room, name: str | None) -> None:
 async def resume(room: Room, name: str | None) -> None:
     """End a pause; the time that has stood still meanwhile is added to the deadlines."""
     _check(name)
-    await room.persistence.ask(Write(b.Resume(name, decide.extend), room.patience()), timeout=None)
+    await room.persistence.ask(Write(b.Resume(name, extend), room.patience()), timeout=None)
     room.note_queued()
 
 

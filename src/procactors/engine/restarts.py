@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procactors.engine import decide, returning
 from procactors.engine.control import change
+from procactors.engine.decisions import returning, taking
 from procactors.engine.messages import Write
 from procactors.engine.reading import read
 from procactors.engine.views import record_of
@@ -63,7 +63,7 @@ async def fork(room: Room, pid: str, step: str, data: Any) -> str:
     )
     insert = b.Insert(
         pid=room.ids.pid(),
-        decision=decide.start(record.plan, queued, None, None),
+        decision=taking.start(record.plan, queued, None, None),
         plan=record.plan,
         tags=record.tags,
         priority=record.priority,

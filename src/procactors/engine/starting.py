@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from procactors.engine import decide
+from procactors.engine.decisions import ending, taking
 from procactors.engine.messages import Start, Write
 from procactors.errors import InvalidDefinitionError, KeyConflictError
 from procactors.model.definition import Process, plan_in
@@ -132,7 +132,7 @@ def queued(room: Room, order: Order) -> b.Insert:
         ProcactorsError: As `start`, of what is wrong with the order.
     """
     plan, data = _checked(room, order)
-    decision = decide.start(plan, _queued(room, order, plan, data), None, order.delay)
+    decision = taking.start(plan, _queued(room, order, plan, data), None, order.delay)
     return _insert(order, room.ids.pid(), plan, decision, None)
 
 
@@ -168,12 +168,12 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
     pid = room.ids.pid()
     event = _queued(room, order, plan, data)
     if order.tx is not None:
-        decision = decide.start(plan, event, None, order.delay)
+        decision = taking.start(plan, event, None, order.delay)
         insert = _insert(order, pid, plan, decision, None)
         return await room.store.insert_within(order.tx, insert, room.member)
     is_direct = room.runs and not order.delay and not plan.limits and order.on_conflict != "replace"
     if is_direct and room.has_slot():
-        decision = decide.start(plan, event, room.name, None)
+        decision = taking.start(plan, event, room.name, None)
         if not is_owned(decision.state):
             return await _store_free(room, order, _insert(order, pid, plan, decision, None))
         outcome = await room.supervisor.ask(
@@ -181,7 +181,7 @@ async def _store(room: Room, order: Order, plan: Process, data: msgspec.Raw) -> 
         )
         if outcome is not None:
             return outcome
-    decision = decide.start(plan, event, None, order.delay)
+    decision = taking.start(plan, event, None, order.delay)
     return await _store_free(room, order, _insert(order, pid, plan, decision, None))
 
 
@@ -211,5 +211,5 @@ def _insert(order: Order, pid: str, plan: Process, decision: b.Decision, owner: 
         depth=order.kin.depth if order.kin else 0,
         identity=order.kin.identity if order.kin else None,
         replaces=order.on_conflict == "replace",
-        cancel=decide.cancel(_REPLACED),
+        cancel=ending.cancel(_REPLACED),
     )

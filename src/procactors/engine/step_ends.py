@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from procactors.engine import checkpoint, decide, undoing
+from procactors.engine.decisions import checkpoint, stepping, taking, undoing
 from procactors.executors._executor import Raised, Returned
 from procactors.executors.failure import failure_of
 from procactors.executors.output import output_of
@@ -81,7 +81,7 @@ class StepEnds:
     async def go_on(self, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> None:
         """Commit what follows a checkpoint that was committed by itself."""
         state, at = self._journal.state, self._room.at()
-        after = checkpoint.onward(self._plan, state, self.data, at, failures)
+        after = checkpoint.what_follows(self._plan, state, self.data, at, failures)
         await self._journal.commit(self._or_released(after))
 
     def _decided(self, outcome: StepOutcome, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> b.Decision:
@@ -92,7 +92,9 @@ class StepEnds:
         if isinstance(outcome, Returned):
             try:
                 output = output_of(undoing.answer_of(state, outcome.value), step, limit_bytes)
-                decision = decide.after_success(self._plan, state, output.data, output.question, at, failures)
+                decision = stepping.after_success(
+                    self._plan, state, output.data, output.question, at, failures
+                )
             except Exception as refusal:  # noqa: BLE001 - an output that can't be stored fails the step
                 error = refusal
             else:
@@ -103,7 +105,7 @@ class StepEnds:
             error = outcome.error
         failure = failure_of(error, step.name, state.attempt)
         draw = self._room.ids.random.random()
-        return decide.after_failure(self._plan, state, failure, at, draw)
+        return stepping.after_failure(self._plan, state, failure, at, draw)
 
     def _or_released(self, decision: b.Decision) -> b.Decision:
         """Release instead of beginning another step, if this manager is closing or can't run it."""
@@ -112,4 +114,4 @@ class StepEnds:
         step, catalog = self._plan.steps[decision.events[-1].step], self._room.catalog
         if not self.is_releasing and (catalog.knows(step) or catalog.can_run(step)):
             return decision
-        return decide.held_back(self._plan, self._journal.state, decision, self._room.at())
+        return taking.held_back(self._plan, self._journal.state, decision, self._room.at())

@@ -1,6 +1,7 @@
 """What a manager does about processes that nobody owns: claim them, settle them, adopt them.
 
-Each method is one look at the store and at most one transaction; the decisions are those of `decide`.
+Each method is one look at the store and at most one transaction; what to do is decided in
+`engine.decisions`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procactors._clock import to_datetime
-from procactors.engine import decide
+from procactors.engine.decisions import pausing, taking
 from procactors.engine.messages import Write
 from procactors.model.interrupt import merged
 from procactors.model.payload import encode
@@ -82,11 +83,11 @@ class Sweeps:
             if step is not None and not catalog.knows(step):
                 met.append(step)
                 return None
-            decision = decide.take_up(record, now, me)
+            decision = taking.take_up(record, now, me)
             step = next_code(decision.state, record.plan)
             if step is not None and is_owned(decision.state) and not catalog.knows(step):
                 met.append(step)
-                return decide.held_back(record.plan, record.state, decision, to_datetime(now))
+                return taking.held_back(record.plan, record.state, decision, to_datetime(now))
             return decision
 
         due = b.Due(frozenset(catalog.refused))
@@ -102,7 +103,7 @@ class Sweeps:
         def answered(data: Any, answer: Any) -> msgspec.Raw:
             return encode(merged(data, answer), limit_bytes, "the merged answer")
 
-        swept = await self._sweep(b.Expired(), _PAGE, decide.expire(answered))
+        swept = await self._sweep(b.Expired(), _PAGE, pausing.expire(answered))
         return len(swept) == _PAGE
 
     async def strand(self) -> bool:
@@ -110,7 +111,7 @@ class Sweeps:
         refused = dict(self._room.catalog.refused)
         before = self._room.store.now() - self._room.options.blocked_after_s
         stranded = b.Stranded(before, frozenset(refused))
-        swept = await self._sweep(stranded, _PAGE, decide.strand(refused))
+        swept = await self._sweep(stranded, _PAGE, pausing.strand(refused))
         return len(swept) == _PAGE
 
     async def adopt(self, *, also_own: bool = False) -> Adoption:
@@ -133,7 +134,7 @@ class Sweeps:
         return Adoption(len(members) - len(dead) > 1, may_have_freed)
 
     async def _free(self, selection: b.OwnedBy | b.Orphaned, reason: str) -> None:
-        recover = decide.recover(reason, self._room.options.crash_limit)
+        recover = taking.recover(reason, self._room.options.crash_limit)
         while len(await self._sweep(selection, _PAGE, recover)) == _PAGE:
             pass
 
@@ -148,7 +149,7 @@ class Sweeps:
 
     async def recover_own(self, pid: str, reason: str) -> None:
         """Free a process whose actor in this manager has failed."""
-        recover = decide.recover(reason, self._room.options.crash_limit)
+        recover = taking.recover(reason, self._room.options.crash_limit)
         commands: tuple[b.Command, ...] = ()
         while (record := await self.left_behind(pid)) is not None:
             decision = recover(record, self._room.store.now())

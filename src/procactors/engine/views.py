@@ -9,7 +9,7 @@ import anyio
 import msgspec
 
 from procactors._clock import to_datetime
-from procactors.engine import decide
+from procactors.engine.decisions.pausing import interrupt_in
 from procactors.engine.follower import Follower
 from procactors.engine.messages import Follow, Unfollow
 from procactors.engine.reading import read
@@ -86,7 +86,7 @@ def _error_in(record: Record) -> ErrorInfo | None:
 def _interrupt_in(record: Record) -> InterruptInfo | None:
     if record.state.status is not S.INTERRUPTED:
         return None
-    question = decide.interrupt_in(record)
+    question = interrupt_in(record)
     return InterruptInfo(
         step=question.step,
         data=msgspec.json.decode(record.data),

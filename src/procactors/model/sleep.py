@@ -13,6 +13,11 @@ LONGEST_S = 1e10
 """The longest wait (seconds, 300 years): what is longer leads out of the calendar."""
 
 
+def moment_after(at: datetime, seconds: float) -> datetime:
+    """Return the moment so many seconds later, within the calendar."""
+    return at + timedelta(seconds=min(seconds, LONGEST_S))
+
+
 class Sleep(msgspec.Struct, frozen=True):
     """A step that waits: `Sleep(3600)`, or `Sleep(until=datetime(2027, 1, 1, tzinfo=UTC))`.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procactors._clock import to_datetime
-from procactors.engine.decide import advance, finished
+from procactors.engine.decisions.advance import advance, and_then, finished
 from procactors.errors import InvalidStateError
 from procactors.model import event as e
-from procactors.model.state import apply, current_step, undo_step
+from procactors.model.state import current_step, undo_step
 from procactors.model.status import ProcessStatus as S
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def skip(step: str) -> Decide:
                 step=step,
             )
         skipped = e.StepSkipped(at=at, step=step, attempt=state.attempt or state.next_attempt)
-        after = apply(state, skipped, plan)
-        if after.index < len(plan.names) or after.undo is not None:
-            return advance(plan, state, skipped)
-        return advance(plan, state, skipped, finished(after, record.data, at))
+        behind = advance(plan, state, skipped)
+        if behind.state.index < len(plan.names) or behind.state.undo is not None:
+            return behind
+        return and_then(plan, behind, finished(behind.state, record.data, at))
 
     return decide
 

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from procactors.engine import decide
+from procactors.engine.decisions.advance import advance, onward
 from procactors.model import event as e
-from procactors.model.status import ProcessStatus as S
 from procactors.stores._batch import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     import msgspec
 
     from procactors.model.definition import Process
-    from procactors.model.event import ProcessEvent
     from procactors.model.state import ProcessState
-    from procactors.stores._batch import Record
+    from procactors.stores._batch import Decide, Record
 
 
 def up_to(plan: Process, state: ProcessState, decision: Decision) -> tuple[Decision, bool]:
@@ -35,32 +32,27 @@ def up_to(plan: Process, state: ProcessState, decision: Decision) -> tuple[Decis
             return decision, False
         if isinstance(event, e.StepFinished):
             leads_on = isinstance(events[index], e.StepStarted | e.ProcessFinished)
-            return decide.advance(plan, state, *events[:index]), leads_on
+            return advance(plan, state, *events[:index]), leads_on
     return Decision((), state), False
 
 
-def onward(
+def what_follows(
     plan: Process,
     state: ProcessState,
     data: msgspec.Raw,
     at: datetime,
-    failures: tuple[e.DeferredUpdateFailed, ...] = (),
+    failures: tuple[e.DeferredUpdateFailed, ...],
 ) -> Decision:
     """Decide what comes after a checkpoint that was committed by itself; `data` is the step's output."""
-    follow: tuple[ProcessEvent, ...]
-    if state.status is S.CANCELLING:
-        follow = (e.ProcessCancelled(at=at, reason=state.reason),)
-    else:
-        follow = decide.onward(plan, state, data, at)
-    return decide.advance(plan, state, *failures, *follow)
+    return advance(plan, state, *failures, *onward(plan, state, data, at))
 
 
-def note(failure: e.DeferredUpdateFailed) -> Callable[[Record, float], Decision | None]:
+def note(failure: e.DeferredUpdateFailed) -> Decide:
     """Decide to note in a free process's history that an update failed; None if it has ended."""
 
-    def noted(record: Record, _now: float) -> Decision | None:
+    def decide(record: Record, _now: float) -> Decision | None:
         if record.state.status.is_ended:
             return None
-        return decide.advance(record.plan, record.state, failure)
+        return advance(record.plan, record.state, failure)
 
-    return noted
+    return decide
