@@ -25,7 +25,7 @@ async def test_an_application_is_live_from_the_start_and_ready_while_its_manager
             answer = await client.get("/ready")
             assert (answer.status_code, answer.json()) == (
                 200,
-                {"is_live": True, "is_ready": True, "reason": ""},
+                {"is_live": True, "is_ready": True, "reason": "", "warnings": []},
             )
             assert answer.headers["cache-control"] == "no-store"
         closed = await client.get("/ready")

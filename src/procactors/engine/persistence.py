@@ -2,20 +2,23 @@
 
 Group commit without a timer: an idle system commits at once, a busy one in large batches, because what
 arrives during one transaction waits for the next. A store that can't be used for a while is tried again,
-with backoff, while the engine's own writes wait; a user's write gives up at its deadline. Nothing is
-acknowledged before it is committed.
+with backoff, while the engine's own writes wait; a user's write gives up at its deadline. A write that the
+store refuses for good is told from the others, which go on: a user's gets the error, the engine's own is
+tried again by itself, as the output of a step may be in it. Nothing is acknowledged before it is committed.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import structs
 
 from procactors.actors import Actor, Backoff, Exit, Lane, Message, Overflow, ReplySlot
 from procactors.engine.messages import Committed, Write, WriteProgress
-from procactors.errors import StoreUnavailableError
+from procactors.engine.troubles import named
+from procactors.errors import InvalidStoreError, StoreUnavailableError
 from procactors.model.event import numbered
 from procactors.model.state import is_owned
 from procactors.stores._batch import Swept, Written
@@ -30,6 +33,8 @@ _log = logging.getLogger("procactors.engine")
 
 _MOST_OPERATIONS = 1000
 """How many operations one transaction takes."""
+_MOST_REFUSALS = 10
+"""After so many refusals of what was refused before, the rest of it waits for its next turn."""
 
 
 class TryAgain(Message, frozen=True):
@@ -57,6 +62,8 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
         """Why the store can't be used; None: it can."""
         self._failures = 0
         self._again_at = 0.0
+        self._refused: deque[_Job] = deque()
+        """The engine's own that the store refuses by themselves."""
 
     async def receive_many(self, messages: list[Any]) -> None:
         """Commit a batch, and answer its senders; while the store can't be used, let them wait together."""
@@ -64,24 +71,27 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
         if not is_again:
             self._jobs += zip(messages, self.take_replies(), strict=True)
         if is_again or self._trouble is None:
-            await self._write_all()
-        if self._trouble is not None:
-            self._wait(self._trouble)
+            await self._write_all(also_refused=is_again)
+        self._wait()
 
     async def on_stop(self, _reason: Exit) -> None:
         """Tell those who still wait for the store that this manager waits no longer."""
-        if self._trouble is not None:
-            _answer(self._jobs, [self._trouble] * len(self._jobs))
+        left = [*self._jobs, *self._refused]
+        _answer(left, [self._trouble or InvalidStoreError("the store refused to write this")] * len(left))
+        self._room.troubles.forget()
 
-    async def _write_all(self) -> None:
+    async def _write_all(self, *, also_refused: bool) -> None:
         try:
             while self._jobs:
                 await self._write_first(min(len(self._jobs), _MOST_OPERATIONS))
+            if also_refused:
+                await self._try_refused()
         except StoreUnavailableError as error:
             self._put_off(error)
         else:
             self._trouble = None
-            self._failures = 0
+            if not self._refused:
+                self._failures = 0
 
     async def _write_first(self, count: int) -> None:
         """Write the first `count` operations in one transaction."""
@@ -89,11 +99,12 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
         started = self._room.clock.monotonic()
         try:
             outcomes = await self._room.store.commit([message.operation for message, _ in jobs])
-        except StoreUnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a broken operation must not take the engine down
+        except Exception as error:
+            if isinstance(error, StoreUnavailableError) and not isinstance(error, InvalidStoreError):
+                raise
             await self._find_broken(jobs, error)
         else:
+            self._room.troubles.written(message.operation for message, _ in jobs)
             del self._jobs[:count]
             seconds = self._room.clock.monotonic() - started
             _answer(jobs, outcomes)  # first: the next step runs while the streams hear of this one
@@ -105,9 +116,39 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
             for _ in jobs:
                 await self._write_first(1)
             return
-        _log.error("a transaction failed in a way that trying again can't mend", exc_info=error)
         del self._jobs[0]
-        _answer(jobs, [error])
+        if isinstance(error, InvalidStoreError):
+            self._refuse(jobs[0], error)
+        else:
+            _log.error("a transaction failed in a way that trying again can't mend", exc_info=error)
+            _answer(jobs, [error])
+
+    # What the store refuses.
+
+    def _refuse(self, job: _Job, error: InvalidStoreError) -> None:
+        """Answer a user; keep what the engine itself wants written, to be tried again by itself."""
+        operation = job[0].operation
+        is_own = type(job[0]) is Write and job[0].deadline is None
+        if self._room.troubles.refused(operation, error, is_tried_again=is_own) and is_own:
+            _log.error(
+                "the store refuses to write %s, it is tried again by itself: %s", named(operation), error
+            )
+        if is_own:
+            self._refused.append(job)
+            self._plan_next_try(error)
+        else:
+            _answer([job], [error])
+
+    async def _try_refused(self) -> None:
+        """Try again what was refused, one after the other, until some are refused once more."""
+        refusals = 0
+        for _ in range(len(self._refused)):
+            before = len(self._refused)
+            self._jobs.insert(0, self._refused.popleft())
+            await self._write_first(1)
+            refusals += len(self._refused) == before
+            if refusals == _MOST_REFUSALS:
+                return
 
     # While the store can't be used.
 
@@ -115,23 +156,31 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
         if self._trouble is None:
             _log.warning("the store can't be used, writing is tried again: %s", error)
         self._trouble = error
+        self._room.troubles.away(error)
+        self._plan_next_try(error)
+
+    def _plan_next_try(self, error: StoreUnavailableError) -> None:
         self._failures += 1
         delay = self._backoff.delay(self._failures, self._room.ids.random.random())
         self._again_at = self._room.clock.monotonic() + delay
         self._room.observer.store_retried(error, delay)
 
-    def _wait(self, trouble: StoreUnavailableError) -> None:
+    def _wait(self) -> None:
         """Answer those whose patience is over; wait for the next try with the others."""
         now = self._room.clock.monotonic()
+        deadlines = self._give_up(self._trouble, now) if self._trouble is not None else []
+        if self._jobs or self._refused:
+            self.set_timer("again", min([self._again_at, *deadlines]) - now, TryAgain())
+        else:
+            self._trouble = None  # nobody waits: who comes next tries at once
+
+    def _give_up(self, trouble: StoreUnavailableError, now: float) -> list[float]:
+        """Answer those whose patience is over; return the deadlines of the others."""
         waiting = [(job, job[0].deadline if type(job[0]) is Write else now) for job in self._jobs]
         given_up = [job for job, deadline in waiting if deadline is not None and deadline <= now]
         _answer(given_up, [trouble] * len(given_up))
         self._jobs = [job for job, deadline in waiting if deadline is None or deadline > now]
-        deadlines = [deadline for _, deadline in waiting if deadline is not None and deadline > now]
-        if self._jobs:
-            self.set_timer("again", min([self._again_at, *deadlines]) - now, TryAgain())
-        else:
-            self._trouble = None  # nobody waits: who comes next tries at once
+        return [deadline for _, deadline in waiting if deadline is not None and deadline > now]
 
     def _publish(self, jobs: list[_Job], outcomes: list[Any], seconds: float) -> None:
         written = tuple(_written_in(outcomes))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from procactors._clock import to_datetime
 from procactors.engine.messages import Deliver, Errand, LookAgain, Queued, StoreChanged
+from procactors.engine.troubles import Troubles
 from procactors.observe import Observer
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Room:
         self.ids = ids
         self.options = options
         self.observer = observer
+        self.troubles = Troubles(clock)
         self.is_observed = type(observer) is not Observer
         self.services = services
         self.catalog = catalog

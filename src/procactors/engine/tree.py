@@ -98,8 +98,9 @@ class Tree:
             silent_s = self._room.options.lease_s - left
             reason = f"its store has not answered for {silent_s:.1f} s: its lease has run out"
         else:
-            reason = ""
-        return Health(is_live=True, is_ready=not reason, reason=reason)
+            reason = self._room.troubles.unready(self._room.options.lease_s)
+        warnings = self._room.troubles.warnings()
+        return Health(is_live=True, is_ready=not reason, reason=reason, warnings=warnings)
 
     async def close(self) -> None:
         """Release what runs, stop all actors, close the store. Twice is fine."""

@@ -15,14 +15,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         is_live: False: its engine has ended with an error, and only a restart helps. A store that does not
             answer is no reason for a restart.
-        is_ready: It is open, is not closing, and its store has answered within a lease's time: it holds
-            its lease.
+        is_ready: It is open, is not closing, and its store has answered within a lease's time, and does not
+            refuse all that is written.
         reason: Why it is not live or not ready, for people; "" if it is.
+        warnings: What is wrong though it works, for people: what the store refuses to write while it writes
+            the rest, and processes that can't be read.
     """
 
     is_live: bool
     is_ready: bool
     reason: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class RunningProcess(msgspec.Struct, frozen=True):

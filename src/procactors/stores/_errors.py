@@ -11,6 +11,8 @@ from procactors.errors import InvalidDataError, InvalidStoreError, StoreUnavaila
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NOT_AS_MADE = ("no such table", "no such column", "has no column", "no such function", "syntax error")
+"""Somebody has changed our tables, or added a trigger that is broken."""
 _NOT_A_DATABASE = ("file is not a database", "malformed", "unsupported file format", "encrypted")
 
 
@@ -31,6 +33,8 @@ def translated(where: str) -> Iterator[None]:
         text = str(error)
         if any(sign in text for sign in _NOT_A_DATABASE):
             raise InvalidStoreError(f"{where} is not a usable SQLite database: {text}") from error
+        if any(sign in text for sign in _NOT_AS_MADE):
+            raise InvalidStoreError(f"{where} refused: {text}") from error
         raise StoreUnavailableError(f"{where} can't be used now: {text}{_advice(text)}") from error
 
 

@@ -210,6 +210,8 @@ class PostgresStore(TalkingStore):
         talk = append_at_once(appends, now, self.options.ageing_s, channel)
         try:
             return await self._writer.converse(talk)
+        except InvalidStoreError:
+            raise  # an answer
         except StoreUnavailableError:
             self._unanswered = _Unanswered(appends, lambda: self._settled(landed(appends)))
             raise

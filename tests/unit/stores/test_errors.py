@@ -16,6 +16,8 @@ from procactors.stores._errors import translated
         (sqlite3.OperationalError("database is locked"), StoreUnavailableError),
         (sqlite3.OperationalError("database or disk is full"), StoreUnavailableError),
         (sqlite3.DatabaseError("file is not a database"), InvalidStoreError),
+        (sqlite3.OperationalError("no such table: procactors_events"), InvalidStoreError),
+        (sqlite3.OperationalError("table procactors_events has no column named body"), InvalidStoreError),
         (sqlite3.IntegrityError("UNIQUE constraint failed: procactors_processes.pid"), InvalidDataError),
         (sqlite3.DataError("string or blob too big"), InvalidDataError),
     ],
