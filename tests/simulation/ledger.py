@@ -10,7 +10,7 @@ from collections import Counter
 
 import msgspec
 
-from procactors.model.event import encode_body
+from procactors.model.event_body import encode_body
 from procactors.model.state import apply, is_owned
 from procactors.stores import _reading
 from procactors.stores._on_sqlite import converse

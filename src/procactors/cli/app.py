@@ -30,7 +30,7 @@ from procactors.cli.watch import now
 from procactors.cli.watch import watch as watch_process
 from procactors.cli.wording import pretty_json, short
 from procactors.cli.worker import worker
-from procactors.model.event import document
+from procactors.model.event_body import document
 from procactors.model.status import ProcessStatus
 
 if TYPE_CHECKING:

@@ -31,11 +31,12 @@ from procactors.stores import _batch as b
 if TYPE_CHECKING:
     from procactors.engine.room import Room
     from procactors.model.event import ProcessInterrupted
+    from procactors.stores._record import Decide, Decision, Record
 
 _PROCEED = "proceed"
 
 
-async def change(room: Room, pid: str, decision: b.Decide, command: tuple[str, bytes] | None = None) -> Any:
+async def change(room: Room, pid: str, decision: Decide, command: tuple[str, bytes] | None = None) -> Any:
     """Decide on a process, or leave a command for its owner; return the outcome.
 
     Raises:
@@ -99,12 +100,12 @@ async def _proceed(room: Room, pid: str, answer: Any) -> None:
             return
 
 
-def _open_question(record: b.Record) -> ProcessInterrupted:
+def _open_question(record: Record) -> ProcessInterrupted:
     if record.state.status is not ProcessStatus.INTERRUPTED:
         raise NotInterruptedError(
             f"process {record.pid} is {record.state.status.value}, not interrupted", pid=record.pid
         )
-    return pausing.interrupt_in(record)
+    return record.question()
 
 
 def _check(
@@ -122,10 +123,10 @@ def _check(
         )
 
 
-def _proceed_with(room: Room, encoded: msgspec.Raw, answer: Any, interrupt_seq: int) -> b.Decide:
+def _proceed_with(room: Room, encoded: msgspec.Raw, answer: Any, interrupt_seq: int) -> Decide:
     limit_bytes = room.options.payload_limit_bytes
 
-    def decision(record: b.Record, now: float) -> b.Decision | None:
+    def decision(record: Record, now: float) -> Decision | None:
         _open_question(record)
         if record.state.interrupt_seq != interrupt_seq:
             return None  # another question than the one that was looked at: look again

@@ -13,6 +13,7 @@ from procactors.engine.decisions.ending import cancelled
 from procactors.engine.messages import Write
 from procactors.errors import OwnershipLostError
 from procactors.model import event as e
+from procactors.model.event_body import encode_body
 from procactors.model.state import is_owned, next_call
 from procactors.stores import _batch as b
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
     from procactors.model.state import ProcessState
+    from procactors.stores._record import Decision
 
 _ENDS = (e.StepFinished, e.StepFailed, e.DeferredUpdateFailed)
 
@@ -60,7 +62,7 @@ class Journal:
 
     async def commit(
         self,
-        decision: b.Decision,
+        decision: Decision,
         commands: tuple[b.Command, ...] = (),
         beside: b.Beside = b.NOTHING,
     ) -> Exception | None:
@@ -100,7 +102,7 @@ class Journal:
         return None
 
     def _append(
-        self, decision: b.Decision, commands: tuple[b.Command, ...], beside: b.Beside = b.NOTHING
+        self, decision: Decision, commands: tuple[b.Command, ...], beside: b.Beside = b.NOTHING
     ) -> b.Append:
         stays = is_owned(decision.state)
         return b.Append(
@@ -129,7 +131,7 @@ class Journal:
         """Tell whether one of them cancels the process; one that is being undone can't be cancelled."""
         return self.state.undo is None and _reason_in(commands) is not None
 
-    def _obeying(self, decision: b.Decision, commands: tuple[b.Command, ...]) -> b.Decision:
+    def _obeying(self, decision: Decision, commands: tuple[b.Command, ...]) -> Decision:
         """Return the decision as the first cancel among the commands changes it."""
         reason = _reason_in(commands)
         if reason is None or not self.obeys(commands):
@@ -177,7 +179,7 @@ class Journal:
 
     def keep_progress(self, progress: e.StepProgressed) -> b.SaveProgress:
         """Return the operation that keeps a step's progress."""
-        return b.SaveProgress(self.process, self._epoch, progress.seq, e.encode_body(progress))
+        return b.SaveProgress(self.process, self._epoch, progress.seq, encode_body(progress))
 
 
 def _reason_in(commands: tuple[b.Command, ...]) -> str | None:
@@ -189,6 +191,6 @@ def _reason_in(commands: tuple[b.Command, ...]) -> str | None:
     return None
 
 
-def _ends_in(decision: b.Decision) -> list[ProcessEvent]:
+def _ends_in(decision: Decision) -> list[ProcessEvent]:
     """Return what a decision says of the step that has ended."""
     return [event for event in decision.events if isinstance(event, _ENDS)]

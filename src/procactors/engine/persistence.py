@@ -19,7 +19,7 @@ from procactors.actors import Actor, Backoff, Exit, Lane, Message, Overflow, Rep
 from procactors.engine.messages import Committed, Write, WriteProgress
 from procactors.engine.troubles import named
 from procactors.errors import InvalidStoreError, StoreUnavailableError
-from procactors.model.event import numbered
+from procactors.model.event_body import numbered
 from procactors.model.state import is_owned
 from procactors.stores._batch import Swept, Written
 

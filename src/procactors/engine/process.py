@@ -39,6 +39,7 @@ from procactors.model import event as e
 from procactors.model.state import running_step
 from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
+from procactors.stores._record import Decision, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ class ProcessActor(Actor[Message]):
         return actor
 
     @classmethod
-    def taken(cls, room: Room, record: b.Record, state: ProcessState, epoch: int) -> ProcessActor:
+    def taken(cls, room: Room, record: Record, state: ProcessState, epoch: int) -> ProcessActor:
         """Return the actor of a stored process that this manager owns under `epoch`, a step begun."""
         actor = cls(room, record.pid, record.plan, record.priority, record.depth, record.parent_pid)
         actor._journal.open(record.id, epoch, state)
@@ -100,7 +101,7 @@ class ProcessActor(Actor[Message]):
         return actor
 
     @classmethod
-    def successor(cls, room: Room, record: b.Record, cause: Message) -> ProcessActor:
+    def successor(cls, room: Room, record: Record, cause: Message) -> ProcessActor:
         """Return the actor that settles what another one left, which was abandoned with its step."""
         actor = cls.taken(room, record, record.state, record.epoch)
         actor.cause = actor._first = cause  # noqa: SLF001 - its own class
@@ -321,11 +322,11 @@ class ProcessActor(Actor[Message]):
             draw = self._room.ids.random.random()
             await self._journal.commit(stepping.after_failure(self._plan, state, failure, at, draw))
 
-    def _cut_off(self) -> b.Decision:
+    def _cut_off(self) -> Decision:
         """Return what the history says of a step that was cancelled: of an OS process, how it ended."""
         state = self._journal.state
         if not state.in_step or not (self._ending.signal or self._ending.exit_code is not None):
-            return b.Decision((), state)
+            return Decision((), state)
         step = running_step(state, self._plan)
         error = killed(step, state.attempt, self._ending)
         cut = e.StepFailed(at=self._room.at(), step=step.name, attempt=state.attempt, error=error)

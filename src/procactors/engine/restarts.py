@@ -10,6 +10,7 @@ from procactors.engine.messages import Write
 from procactors.engine.reading import read
 from procactors.engine.views import record_of
 from procactors.model import event as e
+from procactors.model.event_body import payload_in
 from procactors.model.inputs import recorded_inputs
 from procactors.model.payload import encode
 from procactors.stores import _batch as b
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from procactors.engine.room import Room
     from procactors.model.event import ProcessEvent
+    from procactors.stores._record import Decide, Record
 
 _PAGE = 1000
 
@@ -74,7 +76,7 @@ async def fork(room: Room, pid: str, step: str, data: Any) -> str:
     return insert.pid
 
 
-async def _changed(room: Room, pid: str, decision: b.Decide, rule: str) -> bool:
+async def _changed(room: Room, pid: str, decision: Decide, rule: str) -> bool:
     """Change a free process; False if it was to be left as it is.
 
     Raises:
@@ -86,7 +88,7 @@ async def _changed(room: Room, pid: str, decision: b.Decide, rule: str) -> bool:
     return type(outcome) is b.Written
 
 
-async def _history(room: Room, record: b.Record) -> list[ProcessEvent]:
+async def _history(room: Room, record: Record) -> list[ProcessEvent]:
     """Return the events that the record folds."""
     events: list[ProcessEvent] = []
     last = 0
@@ -99,10 +101,10 @@ async def _history(room: Room, record: b.Record) -> list[ProcessEvent]:
     return [event for event in events if event.seq <= record.state.seq]
 
 
-async def _input(room: Room, record: b.Record, step: str, data: Any) -> msgspec.Raw:
+async def _input(room: Room, record: Record, step: str, data: Any) -> msgspec.Raw:
     if data is not None:
         return encode(data, room.options.payload_limit_bytes, "the input of the process")
     history = await _history(room, record)
     seq = returning.input_of(record, step, recorded_inputs(history, record.plan))
     found = next(event for event in history if event.seq == seq)
-    return encode(e.payload_in(found), room.options.payload_limit_bytes, "the input of the process")
+    return encode(payload_in(found), room.options.payload_limit_bytes, "the input of the process")

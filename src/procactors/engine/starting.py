@@ -20,6 +20,7 @@ from procactors.stores import _batch as b
 
 if TYPE_CHECKING:
     from procactors.engine.room import Room
+    from procactors.stores._record import Decision
 
 _MOST_PRIORITY = 2**31 - 1
 _REPLACED = "replaced by a new process with the same key"
@@ -196,7 +197,7 @@ async def _store_free(room: Room, order: Order, insert: b.Insert) -> Any:
     return outcome
 
 
-def _insert(order: Order, pid: str, plan: Process, decision: b.Decision, owner: int | None) -> b.Insert:
+def _insert(order: Order, pid: str, plan: Process, decision: Decision, owner: int | None) -> b.Insert:
     return b.Insert(
         pid=pid,
         decision=decision,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from procactors.engine.room import Room
     from procactors.executors._executor import StepOutcome
     from procactors.model.definition import Process
+    from procactors.stores._record import Decision
 
 
 class StepEnds:
@@ -84,7 +85,7 @@ class StepEnds:
         after = checkpoint.what_follows(self._plan, state, self.data, at, failures)
         await self._journal.commit(self._or_released(after))
 
-    def _decided(self, outcome: StepOutcome, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> b.Decision:
+    def _decided(self, outcome: StepOutcome, failures: tuple[e.DeferredUpdateFailed, ...] = ()) -> Decision:
         """Return what the end of a step leads to; `failures` are those of what it has deferred."""
         state, at, limit_bytes = self._journal.state, self._room.at(), self._room.options.payload_limit_bytes
         step = running_step(state, self._plan)
@@ -107,7 +108,7 @@ class StepEnds:
         draw = self._room.ids.random.random()
         return stepping.after_failure(self._plan, state, failure, at, draw)
 
-    def _or_released(self, decision: b.Decision) -> b.Decision:
+    def _or_released(self, decision: Decision) -> Decision:
         """Release instead of beginning another step, if this manager is closing or can't run it."""
         if not isinstance(decision.events[-1], e.StepStarted):
             return decision

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from procactors.actors import Actor, Exit, Lane, Overflow
 from procactors.engine.messages import Committed, Follow, Followed, StoreChanged, Unfollow
 from procactors.errors import StoreUnavailableError
-from procactors.model.event import ENDINGS, ProcessEvent, fresh, numbered
+from procactors.model.event import ENDINGS, ProcessEvent
+from procactors.model.event_body import fresh, numbered
 from procactors.model.state import is_owned
 
 if TYPE_CHECKING:

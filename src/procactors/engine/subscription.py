@@ -12,7 +12,8 @@ from procactors.engine.follower import Follower
 from procactors.engine.messages import Follow, Unfollow
 from procactors.engine.reading import read
 from procactors.errors import HistoryGoneError, UnknownProcessError
-from procactors.model.event import ENDINGS, StepProgressed, decode_body
+from procactors.model.event import ENDINGS, StepProgressed
+from procactors.model.event_body import decode_body
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -18,10 +18,12 @@ from procactors.model.payload import encode
 from procactors.model.state import is_owned, next_call, next_code
 from procactors.stores import _batch as b
 from procactors.stores import is_gone
+from procactors.stores._selections import Due, Expired, Orphaned, OwnedBy, Stranded
 
 if TYPE_CHECKING:
     from procactors.engine.room import Room
     from procactors.model.step import Step
+    from procactors.stores._record import Decide, Decision, Record
 
 _PAGE = 500
 
@@ -62,7 +64,7 @@ class Sweeps:
         self._claimed_at = 0.0
 
     async def _sweep(
-        self, selection: Any, limit: int, decision: b.Decide, take_as: int | None = None
+        self, selection: Any, limit: int, decision: Decide, take_as: int | None = None
     ) -> list[b.Swept]:
         sweep = b.Sweep(selection=selection, limit=limit, decide=decision, take_as=take_as)
         swept: list[b.Swept] = await self._room.persistence.ask(Write(sweep), timeout=None)
@@ -78,7 +80,7 @@ class Sweeps:
         self._claimed_at = self._room.store.now()
         met: list[Step] = []
 
-        def take(record: b.Record, now: float) -> b.Decision | None:
+        def take(record: Record, now: float) -> Decision | None:
             step = next_code(record.state, record.plan)
             if step is not None and not catalog.knows(step):
                 met.append(step)
@@ -90,7 +92,7 @@ class Sweeps:
                 return taking.held_back(record.plan, record.state, decision, to_datetime(now))
             return decision
 
-        due = b.Due(frozenset(catalog.refused))
+        due = Due(frozenset(catalog.refused))
         swept = await self._sweep(due, limit, take, self._room.member.id)
         for step in met:
             catalog.can_run(step)
@@ -103,14 +105,14 @@ class Sweeps:
         def answered(data: Any, answer: Any) -> msgspec.Raw:
             return encode(merged(data, answer), limit_bytes, "the merged answer")
 
-        swept = await self._sweep(b.Expired(), _PAGE, pausing.expire(answered))
+        swept = await self._sweep(Expired(), _PAGE, pausing.expire(answered))
         return len(swept) == _PAGE
 
     async def strand(self) -> bool:
         """Block the processes that have long been due, and whose step can't be run here."""
         refused = dict(self._room.catalog.refused)
         before = self._room.store.now() - self._room.options.blocked_after_s
-        stranded = b.Stranded(before, frozenset(refused))
+        stranded = Stranded(before, frozenset(refused))
         swept = await self._sweep(stranded, _PAGE, pausing.strand(refused))
         return len(swept) == _PAGE
 
@@ -125,20 +127,20 @@ class Sweeps:
         now = self._room.store.now()
         dead = [m for m in members if m.id != me.id and is_gone(m, me.identity, now)]
         for member in dead:
-            await self._free(b.OwnedBy(member.id, is_gone=True), f"manager {member.identity.name} is gone")
+            await self._free(OwnedBy(member.id, is_gone=True), f"manager {member.identity.name} is gone")
         if also_own:
-            await self._free(b.OwnedBy(me.id, is_gone=False), "the engine was restarted")
+            await self._free(OwnedBy(me.id, is_gone=False), "the engine was restarted")
         may_have_freed = also_own or bool(dead)
         if may_have_freed:
-            await self._free(b.Orphaned(), "its manager is gone")
+            await self._free(Orphaned(), "its manager is gone")
         return Adoption(len(members) - len(dead) > 1, may_have_freed)
 
-    async def _free(self, selection: b.OwnedBy | b.Orphaned, reason: str) -> None:
+    async def _free(self, selection: OwnedBy | Orphaned, reason: str) -> None:
         recover = taking.recover(reason, self._room.options.crash_limit)
         while len(await self._sweep(selection, _PAGE, recover)) == _PAGE:
             pass
 
-    async def left_behind(self, pid: str) -> b.Record | None:
+    async def left_behind(self, pid: str) -> Record | None:
         """Return a process whose actor in this manager has ended without settling it; None: it is settled.
 
         What that actor still had under way to the store is in it by then.

@@ -9,7 +9,6 @@ import anyio
 import msgspec
 
 from procactors._clock import to_datetime
-from procactors.engine.decisions.pausing import interrupt_in
 from procactors.engine.follower import Follower
 from procactors.engine.messages import Follow, Unfollow
 from procactors.engine.reading import read
@@ -22,13 +21,14 @@ from procactors.errors import (
     UnknownProcessError,
 )
 from procactors.model import event as e
+from procactors.model.event_body import decode_body
 from procactors.model.info import InterruptInfo, ProcessInfo, Progress, last_completed, step_statuses
 from procactors.model.state import current_step, undo_step
 from procactors.model.status import ProcessStatus as S
 
 if TYPE_CHECKING:
     from procactors.engine.room import Room
-    from procactors.stores._batch import Record
+    from procactors.stores._record import Record
 
 
 def info_of(record: Record) -> ProcessInfo:
@@ -76,17 +76,13 @@ def _error_in(record: Record) -> ErrorInfo | None:
     state = record.state
     waits_for_retry = state.status is S.SLEEPING and not state.in_step
     has_error = state.status in {S.FAILED, S.TIMED_OUT, S.UNDOING} or state.failures or waits_for_retry
-    if record.error_body is None or not has_error:
-        return None
-    event = e.decode_body(record.error_body, record.pid, state.error_seq, 0)
-    error: ErrorInfo | None = getattr(event, "error", None)
-    return error
+    return record.error() if has_error else None
 
 
 def _interrupt_in(record: Record) -> InterruptInfo | None:
     if record.state.status is not S.INTERRUPTED:
         return None
-    question = interrupt_in(record)
+    question = record.question()
     return InterruptInfo(
         step=question.step,
         data=msgspec.json.decode(record.data),
@@ -98,7 +94,7 @@ def _interrupt_in(record: Record) -> InterruptInfo | None:
 def _progress_in(record: Record) -> Progress | None:
     if record.progress is None:
         return None
-    event = e.decode_body(record.progress, record.pid, record.state.seq, 0)
+    event = decode_body(record.progress, record.pid, record.state.seq, 0)
     if not isinstance(event, e.StepProgressed):
         return None
     return Progress(event.done, event.total, event.text)

@@ -187,7 +187,7 @@ def plan_in(definition: bytes) -> Process:
     """Return the definition that a stored process carries. Remembered, as many carry the same.
 
     Raises:
-        InvalidDefinitionError: A newer version wrote it, or somebody's hand.
+        InvalidDefinitionError: A newer version wrote it, or it was edited by hand.
     """
     return Process.from_spec(msgspec.json.decode(definition))
 

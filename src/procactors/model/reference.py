@@ -128,11 +128,6 @@ def problem_of(reference: str) -> str | None:
     return None
 
 
-def is_of_main(reference: str) -> bool:
-    """Tell whether a reference leads into the main program, where a subprocess can't find it."""
-    return getattr(_known.get(reference), "__module__", None) == "__main__"
-
-
 def module_name(module: str) -> str:
     """Return the name under which a module can be found again.
 

@@ -20,7 +20,7 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     Attributes:
         attempts: How often the step may run in all, the first time included, >= 1.
         delay: Seconds before the second attempt, >= 0.
-        factor: What the delay is multiplied with after each further failure, >= 1.
+        factor: What the delay is multiplied by after each further failure, >= 1.
         max_delay: The longest delay in seconds, >= 0.
         jitter: Draw each delay from the upper half of what it would be.
         on: Which errors are worth another attempt: names of exception classes, bare ("OSError") or

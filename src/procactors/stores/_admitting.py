@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from procactors.stores import _batch as b
+    from procactors.stores._record import Decision, Record
     from procactors.stores._talk import Talk
 
 ALL = ""
@@ -59,12 +60,12 @@ class _Round(NamedTuple):
 
 
 def gates_at(moment: float) -> Talk[list[Gate]]:
-    """Come to what holds processes back that are due."""
+    """Return what holds processes back that are due."""
     return [Gate(*row) for row in (yield One("gates", (moment,)))]
 
 
 def admitted(gates: list[Gate], moment: float, passes_over: list[str], limit: int) -> Talk[list[int]]:
-    """Come to the processes that may be taken up, best first, at most `limit`."""
+    """Return the processes that may be taken up, best first, at most `limit`."""
     paused = [gate.name for gate in gates if gate.paused_at is not None]
     look = _Round(moment, passes_over, int(ALL in paused), limit)
     found = list((yield One("due", (moment, passes_over, paused, look.children_only, limit))))
@@ -77,7 +78,7 @@ def admitted(gates: list[Gate], moment: float, passes_over: list[str], limit: in
 
 
 def _through(gate: Gate, look: _Round) -> Talk[list[tuple[Any, ...]]]:
-    """Come to those of one queue that its limits let through."""
+    """Return those of one queue that its limits let through."""
     busy: dict[str | None, int] = dict((yield One("busy", (gate.name, _WANTED))))
     room = min(look.limit, (yield from _room(gate, sum(busy.values()), look.moment)))
     most = gate.max_per_group
@@ -96,7 +97,7 @@ def _through(gate: Gate, look: _Round) -> Talk[list[tuple[Any, ...]]]:
 
 
 def _room(gate: Gate, busy: int, moment: float) -> Talk[float]:
-    """Come to how many more of a queue may begin now."""
+    """Return how many more of a queue may begin now."""
     room = float("inf") if gate.max_running is None else gate.max_running - busy
     if gate.rate_starts is not None and gate.rate_s is not None:
         begun = (yield One("starts_since", (gate.name, moment - gate.rate_s)))[0][0]
@@ -105,7 +106,7 @@ def _room(gate: Gate, busy: int, moment: float) -> Talk[float]:
 
 
 def opens_at(moment: float) -> Talk[float | None]:
-    """Come to when the rate of a queue lets something through that is due."""
+    """Return when the rate of a queue lets something through that is due."""
     moments = []
     for gate in (yield from gates_at(moment)):
         if gate.rate_starts is not None and gate.rate_s is not None:
@@ -114,7 +115,7 @@ def opens_at(moment: float) -> Talk[float | None]:
     return min(moments, default=None)
 
 
-def note_starts(taken: Sequence[tuple[b.Record, b.Decision]], now: float) -> Talk[None]:
+def note_starts(taken: Sequence[tuple[Record, Decision]], now: float) -> Talk[None]:
     """Note that these have begun to run, as far as they have a rate."""
     begun = [
         (record.name, record.plan.limits.rate[1])

@@ -43,7 +43,7 @@ def append_at_once(
 
 
 def landed(appends: Sequence[b.Append]) -> Talk[list[b.Outcome] | None]:
-    """Come to the outcomes of appends that were stored together, though nobody said so; None: not so."""
+    """Return the outcomes of appends that were stored although the answer was lost; None: they were not."""
     writes = [Write.of_append(append) for append in appends]
     process, seq, _, body = events_of(writes[:1])[0]
     rows = yield One("landed", (process, seq, body))

@@ -15,57 +15,9 @@ import msgspec
 from procactors.model.definition import Process
 from procactors.model.event import ProcessEvent
 from procactors.model.state import ProcessState
+from procactors.stores._record import Decide, Decision, Record
+from procactors.stores._selections import Selection
 from procactors.stores._turns import BeginTurn, EndTurn
-
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """A process as the store has it.
-
-    Attributes:
-        id: The store's own number of it.
-        owner: The manager that runs it now; None: it is free.
-        epoch: What a write has to name to be let in.
-        state: What its events fold into.
-        plan: The definition that it carries.
-        data: What `state.data_seq` points to: the next step's input, or the output; encoded.
-        error_body: Stored body of the event that `state.error_seq` points to, if to any.
-        interrupt_body: The same of `state.interrupt_seq`.
-        cancel_reason: Reason of the cancel that waits for its owner; None: none waits.
-        group: What `max_per_group` counts.
-    """
-
-    id: int
-    pid: str
-    name: str
-    key: str | None
-    tags: tuple[str, ...]
-    priority: int
-    parent_pid: str | None
-    depth: int
-    owner: int | None
-    owner_name: str | None
-    epoch: int
-    created_at: float
-    progress: str | None
-    state: ProcessState
-    plan: Process
-    data: msgspec.Raw
-    error_body: str | None = None
-    interrupt_body: str | None = None
-    cancel_reason: str | None = None
-    group: str | None = None
-
-
-class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What is to happen to a process: these events, which lead to this state."""
-
-    events: tuple[ProcessEvent, ...]
-    state: ProcessState
-
-
-Decide = Callable[[Record, float], Decision | None]
-"""Decides on a process at a moment (seconds since 1970 by the store's clock). None: leave it as it is.
-Pure, and called in the store's own thread."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -243,43 +195,6 @@ class Unchanged(msgspec.Struct, frozen=True):
     record: Record
 
 
-class Due(msgspec.Struct, frozen=True):
-    """The free processes that may be taken up, best first: past pauses, limits and rates.
-
-    Attributes:
-        passes_over: What steps need that the asker can't run (`Step.needs`).
-    """
-
-    passes_over: frozenset[str] = frozenset()
-
-
-class Expired(msgspec.Struct, frozen=True):
-    """The free processes whose time, or whose interrupt's time, is over."""
-
-
-class Stranded(msgspec.Struct, frozen=True):
-    """The free processes that have been due since `before` and wait for a step among `calls`."""
-
-    before: float
-    calls: frozenset[str]
-
-
-class OwnedBy(msgspec.Struct, frozen=True):
-    """The processes of a manager that does not run them any more.
-
-    Attributes:
-        manager: The manager.
-        is_gone: Whether its row goes, too, with the last of its processes.
-    """
-
-    manager: int
-    is_gone: bool
-
-
-class Orphaned(msgspec.Struct, frozen=True):
-    """The processes whose owner has no row any more."""
-
-
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """Decide on all processes of a selection. Outcome: list of `Swept`, those decided on only.
 
@@ -288,7 +203,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         take_as: Become the owner of those whose new state is `running`.
     """
 
-    selection: Due | Expired | Stranded | OwnedBy | Orphaned
+    selection: Selection
     limit: int
     decide: Decide
     take_as: int | None = None
@@ -376,4 +291,4 @@ Operation = (
 )  # fmt: skip
 
 Outcome = Any
-"""What an operation came to, as its docstring says; an exception where it was refused."""
+"""The result of an operation, as its docstring says; an exception where it was refused."""

@@ -1,4 +1,4 @@
-"""Code of a user's in a transaction of ours: nested in it, without a say over it, and not for long.
+"""User code inside the store's transaction: nested in it, unable to end it, and limited in time.
 
 What it writes is committed with the checkpoint that it belongs to, or not at all. While it runs, the one
 writer of the store does nothing else, so it has 250 ms; a statement that takes longer is interrupted.

@@ -15,7 +15,7 @@ from procactors.stores._reading import records
 from procactors.stores._talk import One
 
 if TYPE_CHECKING:
-    from procactors.stores._batch import Record
+    from procactors.stores._record import Record
     from procactors.stores._talk import Talk
 
 _NEWEST = 2**63 - 1
@@ -48,7 +48,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listing(wanted: Wanted) -> Talk[list[Record]]:
-    """Come to processes, the newest first."""
+    """Return processes, the newest first."""
     before = _NEWEST
     if wanted.after is not None:
         before = (yield One("place_of", (wanted.after,)))[0][0]
@@ -82,7 +82,7 @@ def _found(
 
 
 def names_of_all() -> Talk[list[str]]:
-    """Come to the names of all processes, sorted."""
+    """Return the names of all processes, sorted."""
     return [name for (name,) in (yield One("names"))]
 
 

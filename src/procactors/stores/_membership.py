@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def register(identity: Identity, now: float, lease_s: float) -> Talk[Member]:
-    """Add a row and come to it."""
+    """Add a row and return it."""
     values = (*msgspec.structs.astuple(identity), now, now + lease_s)
     number = (yield One("register_manager", values))[0][0]
     return Member(number, identity, now, now + lease_s)
@@ -40,7 +40,7 @@ def unregister(member: int) -> Talk[None]:
 
 
 def members() -> Talk[list[Member]]:
-    """Come to all rows."""
+    """Return all rows."""
     return [
         Member(number, Identity(*identity), registered_at, lease_until)
         for number, *identity, registered_at, lease_until in (yield One("managers"))
@@ -48,7 +48,7 @@ def members() -> Talk[list[Member]]:
 
 
 def running(limit: int) -> Talk[dict[int, InHand]]:
-    """Come to what each owner has in hand, by its number: how many, and the first `limit` of them."""
+    """Return what each owner has in hand, by its number: how many, and the first `limit` of them."""
     found: dict[int, InHand] = {}
     for owner, count, pid, name, status in (yield One("running", (max(1, limit),))):
         before = found[owner].processes if owner in found else ()

@@ -143,7 +143,7 @@ def _notice_silence(connection: Connection) -> None:
 
 
 async def converse(connection: Connection, talk: Talk[T]) -> T:
-    """Ask what the talk wants asked, to its end, and return what it comes to."""
+    """Ask what the talk wants asked, to its end, and return its result."""
     try:
         query = next(talk)
         while True:

@@ -26,7 +26,7 @@ _TAKE_LOCK = "UPDATE procactors_managers SET id = id WHERE false"
 
 
 def converse(connection: sqlite3.Connection, talk: Talk[T]) -> T:
-    """Ask what the talk wants asked, to its end, and return what it comes to."""
+    """Ask what the talk wants asked, to its end, and return its result."""
     rows: Rows = ()
     try:
         query = next(talk)
@@ -55,7 +55,7 @@ def nest(connection: sqlite3.Connection, talk: Talk[T]) -> T:
     """Carry on a talk in the transaction that is open; on an error nothing of it is done.
 
     It takes the lock of writers before it reads anything, and waits for that as long as the connection does:
-    who reads first is refused at once when another has written since.
+    whoever reads first is refused at once when another connection has written since.
 
     Raises:
         InvalidStateError: No transaction is open, and none begins by itself on this connection.

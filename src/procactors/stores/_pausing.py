@@ -25,7 +25,7 @@ def pause(name: str | None, now: float) -> Talk[None]:
 
 
 def resume(name: str | None, now: float) -> Talk[dict[int, float]]:
-    """End a pause; come to the processes whose time has stood still, and for how many seconds."""
+    """End a pause; return the processes whose time has stood still, and for how many seconds."""
     pauses: dict[str, float] = dict((yield One("pauses")))
     if (name or ALL) not in pauses:
         return {}
@@ -46,7 +46,7 @@ def forget_idle(now: float) -> Talk[None]:
 
 
 def held(inserts: Sequence[b.Insert]) -> Talk[set[str]]:
-    """Come to the pids of new processes that must not run at once, as their queue is paused."""
+    """Return the pids of new processes that must not run at once, as their queue is paused."""
     wanting = [insert for insert in inserts if insert.owner is not None]
     if not wanting:
         return set()
@@ -59,7 +59,7 @@ def held(inserts: Sequence[b.Insert]) -> Talk[set[str]]:
 
 
 def queues(now: float) -> Talk[list[QueueInfo]]:
-    """Come to how the queues stand, the first one being all of them together."""
+    """Return how the queues stand, the first one being all of them together."""
     gates = {gate.name: gate for gate in [Gate(*row) for row in (yield One("queues"))]}
     counts: dict[str, dict[ProcessStatus, int]] = defaultdict(dict)
     for name, status, count in (yield One("count_alive")):
@@ -93,6 +93,6 @@ def queues(now: float) -> Talk[list[QueueInfo]]:
 
 
 def count_owned(name: str | None) -> Talk[int]:
-    """Come to how many processes of a name (None: of all) some manager runs."""
+    """Return how many processes of a name (None: of all) some manager runs."""
     count: int = (yield One("count_owned", (name,)))[0][0]
     return count

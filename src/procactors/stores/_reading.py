@@ -1,7 +1,7 @@
 """What is read, as talks with any database: rows into records, events and news.
 
-A row that can't be read, since a newer version or somebody's hand has written it, is left out where there are
-others, so that it hinders none of them; asked for by its pid, it is an error.
+A row that can't be read, because a newer version wrote it or because it was edited by hand, is left out of
+lists, so that it does not hide the others; asked for by its pid, it is an error.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import msgspec
 from procactors._clock import SLACK_S
 from procactors.errors import InvalidDefinitionError, InvalidStoreError
 from procactors.model.definition import plan_in
-from procactors.model.event import DeferredUpdateFailed, StepProgressed, decode_body, raw_payload
+from procactors.model.event import DeferredUpdateFailed, StepProgressed
+from procactors.model.event_body import decode_body, raw_payload
 from procactors.model.state import ProcessState
 from procactors.model.status import ProcessStatus
 from procactors.stores import _admitting
-from procactors.stores._batch import Command, Record
+from procactors.stores._batch import Command
+from procactors.stores._record import Record
 from procactors.stores._store import News, Relative
 from procactors.stores._talk import One
 
@@ -47,7 +49,7 @@ _queued_in = msgspec.json.Decoder(_Queued).decode
 
 
 def records(query: str, *values: Any) -> Talk[list[Record]]:
-    """Come to the records that a query of the kind "records" gives, without those that can't be read."""
+    """Return the records that a query of the kind "records" gives, without those that can't be read."""
     return readable((yield One(query, values)))
 
 
@@ -102,7 +104,7 @@ def _record_of(row: Sequence[Any]) -> Record:
 
 
 def record(pid: str) -> Talk[Record | None]:
-    """Come to one process.
+    """Return one process.
 
     Raises:
         InvalidStoreError: It can't be read.
@@ -111,18 +113,18 @@ def record(pid: str) -> Talk[Record | None]:
     try:
         return _record_of(rows[0]) if rows else None
     except _UNREADABLE as error:
-        problem = f"process {pid} can't be read: a newer version wrote it, or somebody's hand ({error})"
+        problem = f"process {pid} can't be read: a newer version wrote it, or it was edited by hand ({error})"
         raise InvalidStoreError(problem, pid=pid) from error
 
 
 def history(pid: str, after: int, limit: int) -> Talk[list[ProcessEvent]]:
-    """Come to the events of one process with a seq above `after`."""
+    """Return the events of one process with a seq above `after`."""
     rows = yield One("history", (pid, after, limit))
     return _known(decode_body(body, pid, seq, position, payload) for position, seq, body, payload in rows)
 
 
 def events_after(position: int, limit: int) -> Talk[tuple[list[ProcessEvent], int]]:
-    """Come to the events of all processes beyond `position`, and the last position looked at."""
+    """Return the events of all processes beyond `position`, and the last position looked at."""
     rows = yield One("events_after", (position, limit))
     last = rows[-1][0] if rows else position
     events = (decode_body(body, pid, seq, at, payload) for at, seq, body, payload, pid in rows)
@@ -135,28 +137,28 @@ def _known(events: Iterable[ProcessEvent | None]) -> list[ProcessEvent]:
 
 
 def progress() -> Talk[list[StepProgressed]]:
-    """Come to the newest progress of all processes that have an owner."""
+    """Return the newest progress of all processes that have an owner."""
     rows = yield One("progress")
     events = _known(decode_body(body, pid, seq, 0) for pid, seq, body in rows)
     return [event for event in events if isinstance(event, StepProgressed)]
 
 
 def deferred_failures(limit: int) -> Talk[list[DeferredUpdateFailed]]:
-    """Come to the newest failures of what steps have deferred, the newest first."""
+    """Return the newest failures of what steps have deferred, the newest first."""
     rows = yield One("deferred_failures", (limit,))
     events = _known(decode_body(body, pid, seq, position) for position, seq, body, pid in rows)
     return [event for event in events if isinstance(event, DeferredUpdateFailed)]
 
 
 def positions() -> Talk[tuple[int, int]]:
-    """Come to the newest position, and the largest that retention has deleted."""
+    """Return the newest position, and the largest that retention has deleted."""
     newest = (yield One("last_position"))[0][0]
     gone = (yield One("position_gone"))[0][0]
     return newest, gone
 
 
 def next_moments(now: float) -> Talk[tuple[float | None, float | None]]:
-    """Come to when something may be taken up after `now`, and when something expires."""
+    """Return when something may be taken up after `now`, and when something expires."""
     due_at, expires_at = (yield One("next_moments", (now + SLACK_S,)))[0]
     opens_at = yield from _admitting.opens_at(now + SLACK_S)
     moments = [moment for moment in (due_at, opens_at) if moment is not None]
@@ -164,14 +166,14 @@ def next_moments(now: float) -> Talk[tuple[float | None, float | None]]:
 
 
 def next_purge(keep_s: float) -> Talk[float | None]:
-    """Come to when an ended process has been kept for long enough: its own time, or `keep_s` seconds."""
+    """Return when an ended process has been kept for long enough: its own time, or `keep_s` seconds."""
     ended_at, moment = (yield One("next_purge"))[0]
     moments = [moment] if ended_at is None else [moment, ended_at + keep_s]
     return min((one for one in moments if one is not None), default=None)
 
 
 def news(owner: int | None, passes_over: frozenset[str], now: float) -> Talk[News]:
-    """Come to what waits for a manager."""
+    """Return what waits for a manager."""
     gates = yield from _admitting.gates_at(now + SLACK_S)
     due = yield from _admitting.admitted(gates, now + SLACK_S, list(passes_over), 1)
     orphans = yield One("bereaved", (1,))
@@ -184,22 +186,22 @@ def news(owner: int | None, passes_over: frozenset[str], now: float) -> Talk[New
 
 
 def command_outcome(command: int) -> Talk[str | None]:
-    """Come to how a command was settled; None: not yet."""
+    """Return how a command was settled; None: not yet."""
     rows = yield One("command_outcome", (command,))
     return rows[0][0] if rows else "the process is gone"
 
 
 def counts() -> Talk[dict[ProcessStatus, int]]:
-    """Come to how many processes there are of each status."""
+    """Return how many processes there are of each status."""
     return {ProcessStatus(status): count for status, count in (yield One("count_by_status"))}
 
 
 def relatives(parent: int, prefix: str) -> Talk[list[Relative]]:
-    """Come to the children of a process whose identity begins so."""
+    """Return the children of a process whose identity begins so."""
     rows = yield One("relatives", (parent, prefix))
     return [Relative(identity, pid, ProcessStatus(status)) for identity, pid, status in rows]
 
 
 def bereaved(limit: int) -> Talk[list[str]]:
-    """Come to the pids of those alive whose parent is not."""
+    """Return the pids of those alive whose parent is not."""
     return [pid for (pid,) in (yield One("bereaved", (limit,)))]

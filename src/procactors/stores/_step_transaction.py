@@ -63,7 +63,7 @@ class PostgresTransaction:
 
         Args:
             write: Writes the checkpoint.
-            landed: Comes to the outcome of a checkpoint that was committed, though nobody said so.
+            landed: Returns the outcome of a checkpoint that was committed although its answer was lost.
 
         Raises:
             StoreUnavailableError: It is not known whether it was committed; to be called again.

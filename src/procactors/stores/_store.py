@@ -8,7 +8,7 @@ import msgspec
 
 from procactors.model.standing import RunningProcess
 from procactors.model.status import ProcessStatus
-from procactors.stores._batch import Command, Insert, Operation, Outcome, Record
+from procactors.stores._batch import Command, Insert, Operation, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from procactors.model.event import DeferredUpdateFailed, ProcessEvent, StepProgressed
     from procactors.model.info import QueueInfo
     from procactors.stores._listing import Wanted
+    from procactors.stores._record import Record
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -37,4 +37,4 @@ Rows = Sequence[Any]
 """What a query answers, a tuple a row; an insert answers with the numbers of its rows, in order."""
 
 Talk = Generator[One | Many | Call, Rows, T]
-"""Work on the database that comes to a `T`."""
+"""Work on the database that returns a `T`."""

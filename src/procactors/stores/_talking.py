@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from procactors.model.info import QueueInfo
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
-    from procactors.stores._batch import Insert, Operation, Outcome, Record
+    from procactors.stores._batch import Insert, Operation, Outcome
     from procactors.stores._lease import LeaseKeeper
     from procactors.stores._listing import Wanted
+    from procactors.stores._record import Record
     from procactors.stores._store import Identity, InHand, Member, News, Relative, StepTransaction
     from procactors.stores._talk import Talk
 

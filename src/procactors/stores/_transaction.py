@@ -14,13 +14,16 @@ from procactors._clock import SLACK_S
 from procactors.errors import KeyConflictError, ProcactorsError
 from procactors.stores import _admitting, _pausing, _turns
 from procactors.stores import _batch as b
-from procactors.stores._reading import readable, record, records
+from procactors.stores._reading import record, records
+from procactors.stores._selecting import selected
+from procactors.stores._selections import OwnedBy
 from procactors.stores._talk import Call, Many, One
 from procactors.stores._writing import Write, insert_all, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from procactors.stores._record import Decision, Record
     from procactors.stores._talk import Talk
 
 
@@ -130,14 +133,14 @@ class Transaction:
         written = (yield from insert_all([(operation, behind)], now, self._ageing_s))[0]
         return written if replaced is None else msgspec.structs.replace(written, replaced=replaced)
 
-    def _key_holder(self, key: str | None) -> Talk[b.Record | None]:
+    def _key_holder(self, key: str | None) -> Talk[Record | None]:
         found = yield One("key_holder", (key,))
         return (yield from record(found[0][0])) if found else None
 
     def _replace(
-        self, holder: b.Record, operation: b.Insert, now: float
+        self, holder: Record, operation: b.Insert, now: float
     ) -> Talk[tuple[int | None, b.Written | None]]:
-        """Take the key away from its holder; come to whose end is to be waited for, and what was written."""
+        """Take the key from its holder; return whose end is to be waited for, and what was written."""
         yield One("give_up_key", (holder.pid,))
         replaced = None
         if not holder.state.status.is_ended:
@@ -187,7 +190,7 @@ class Transaction:
             )
 
     def _sweep(self, operation: b.Sweep, now: float) -> Talk[list[b.Swept]]:
-        found = yield from _selected(operation, now)
+        found = yield from selected(operation.selection, operation.limit, now)
         decided = [(one, operation.decide(one, now)) for one in found]
         kept = [(one, decision) for one, decision in decided if decision is not None]
         writes = [Write.of_record(one, decision, operation.take_as) for one, decision in kept]
@@ -196,7 +199,7 @@ class Transaction:
         if operation.take_as is not None:
             yield from _admitting.note_starts(kept, now)
         match operation.selection:
-            case b.OwnedBy(manager, True) if len(found) < operation.limit:
+            case OwnedBy(manager, True) if len(found) < operation.limit:
                 yield One("unregister_managers", ([manager],))
         return [b.Swept(one, done) for (one, _), done in zip(kept, written, strict=True)]
 
@@ -270,7 +273,7 @@ def _with_commands(appends: Sequence[b.Append]) -> Talk[dict[int, b.Outcome]]:
     }
 
 
-def _forget_cancels(decided: Sequence[tuple[b.Record, b.Decision]]) -> Talk[None]:
+def _forget_cancels(decided: Sequence[tuple[Record, Decision]]) -> Talk[None]:
     """Delete the cancels of processes that have ended, or will: they must not come again."""
     settled = [
         record.id
@@ -279,48 +282,6 @@ def _forget_cancels(decided: Sequence[tuple[b.Record, b.Decision]]) -> Talk[None
     ]
     if settled:
         yield One("delete_cancels", (settled,))
-
-
-def _selected(operation: b.Sweep, now: float) -> Talk[list[b.Record]]:
-    """Come to the processes of a selection, in its order."""
-    if isinstance(operation.selection, b.Due):
-        return (yield from _due(now + SLACK_S, list(operation.selection.passes_over), operation.limit))
-    query = _selection(operation.selection, operation.limit, now)
-    return (yield from _in_order([number for (number,) in (yield query)]))
-
-
-def _due(moment: float, passes_over: list[str], limit: int) -> Talk[list[b.Record]]:
-    """Come to the first that are due; those that can't be read take no room."""
-    gates = yield from _admitting.gates_at(moment)
-    asked = limit
-    while True:
-        if gates:
-            numbers = yield from _admitting.admitted(gates, moment, passes_over, asked)
-            count, found = len(numbers), (yield from _in_order(numbers))
-        else:
-            rows = yield One("records_due", (moment, passes_over, asked))
-            count, found = len(rows), readable(rows)
-        if len(found) >= limit or count < asked:
-            return found[:limit]
-        asked *= 4
-
-
-def _in_order(numbers: list[int]) -> Talk[list[b.Record]]:
-    order = {number: place for place, number in enumerate(numbers)}
-    found = (yield from records("records_by_id", list(order))) if order else []
-    return sorted(found, key=lambda one: order[one.id])
-
-
-def _selection(selection: b.Expired | b.Stranded | b.OwnedBy | b.Orphaned, limit: int, now: float) -> One:
-    match selection:
-        case b.Expired():
-            return One("expired", (now + SLACK_S, limit))
-        case b.Stranded(before, calls):
-            return One("stranded", (before, list(calls), limit))
-        case b.OwnedBy(manager):
-            return One("owned_by", (manager, limit))
-        case b.Orphaned():
-            return One("orphans", (limit,))
 
 
 def _command(process: int, kind: str, body: bytes, now: float) -> Talk[int]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from procactors.model.event import encode_body
+from procactors.model.event_body import encode_body
 from procactors.model.state import is_owned, next_call
 from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
+from procactors.stores._record import Decision, Record
 from procactors.stores._talk import Many, One
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     pid: str
     name: str
     epoch: int
-    decision: b.Decision
+    decision: Decision
     owner: int | None
     call: str | None
     priority: int
@@ -45,7 +46,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
         return cls(0, op.pid, op.plan.name, 1, op.decision, op.owner, call, op.priority)
 
     @classmethod
-    def of_record(cls, record: b.Record, decision: b.Decision, take_as: int | None) -> Write:
+    def of_record(cls, record: Record, decision: Decision, take_as: int | None) -> Write:
         """A decision on a free process; whatever it is, it fences off who owned the process before."""
         state = decision.state
         owner = take_as if is_owned(state) else None

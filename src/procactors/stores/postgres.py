@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POLLS = 20
-"""A look without a notification is taken so much more seldom than in a file."""
+"""How many times `poll_idle_s` passes before a look without a notification."""
 
 _HELLO = "hello"
 _CATCHES = 3
@@ -243,7 +243,7 @@ class PostgresStore(TalkingStore):
         return [outcomes[known[id(op)]] for op in operations]
 
     async def _settled(self, talk: Talk[T]) -> T:
-        """Carry on a talk after all who write now have come to an end."""
+        """Carry on a talk in a transaction, once all others that write have ended."""
 
         async def work(connection: Connection) -> T:
             await self._begin(connection)

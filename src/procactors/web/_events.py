@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from procactors._ids import checked_pid
-from procactors.model.event import StepProgressed, document
+from procactors.model.event import StepProgressed
+from procactors.model.event_body import document
 from procactors.web._sse import Streaming, message, opening
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from procactors.errors import InvalidDefinitionError, StepNotResolvableError
@@ -43,16 +41,6 @@ def test_a_function_whose_place_is_taken_by_something_else_is_refused():
     stray.__module__, stray.__qualname__ = __name__, "CONSTANT"
     with pytest.raises(InvalidDefinitionError, match="names something else"):
         reference.register(stray)
-
-
-def test_a_step_of_the_main_program_is_known_as_such(monkeypatch):
-    def of_main(data):
-        return data
-
-    monkeypatch.setattr(sys.modules["__main__"], "of_main_by_reference", of_main, raising=False)
-    of_main.__module__, of_main.__qualname__ = "__main__", "of_main_by_reference"
-    assert reference.is_of_main(reference.register(of_main))
-    assert not reference.is_of_main(reference.register(fetch))
 
 
 def test_a_step_of_a_reference_can_be_written_without_its_code():

@@ -13,6 +13,7 @@ from procactors._clock import to_datetime
 from procactors.errors import ErrorInfo, InvalidStateError
 from procactors.model import event as e
 from procactors.model.definition import Process
+from procactors.model.event_body import decode_body, encode_body
 from procactors.model.sleep import Sleep
 from procactors.model.state import ProcessState, apply, current_step, fold, is_owned, next_call, undo_step
 from procactors.model.status import ENDED, ProcessStatus
@@ -391,7 +392,7 @@ def test_any_allowed_history_keeps_the_invariants(proposals):
 def test_stored_history_folds_into_the_stored_state(proposals):
     events = allowed_history(proposals)
     state = fold(events, UNDOABLE)
-    stored = [e.decode_body(e.encode_body(event), "p", seq, seq) for seq, event in enumerate(events, 1)]
+    stored = [decode_body(encode_body(event), "p", seq, seq) for seq, event in enumerate(events, 1)]
     again = msgspec.json.decode(msgspec.json.encode(state), type=ProcessState)
     assert fold(stored, UNDOABLE) == state == again
 
@@ -399,7 +400,7 @@ def test_stored_history_folds_into_the_stored_state(proposals):
 def test_moments_in_events_are_exact_to_the_microsecond():
     moment = at(0) + timedelta(microseconds=1)
     event = e.ProcessStarted(at=moment)
-    assert e.decode_body(e.encode_body(event), "p", 1, 1).at == moment
+    assert decode_body(encode_body(event), "p", 1, 1).at == moment
 
 
 def test_a_step_begins_only_in_its_turn_and_with_the_next_attempt():

@@ -9,7 +9,7 @@ from procactors.model import event as e
 from procactors.model.sleep import Sleep
 from procactors.model.state import apply
 from procactors.model.status import ProcessStatus as S
-from procactors.stores._batch import Decision
+from procactors.stores._record import Decision
 
 if TYPE_CHECKING:
     from datetime import datetime

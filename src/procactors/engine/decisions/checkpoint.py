@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from procactors.engine.decisions.advance import advance, onward
 from procactors.model import event as e
-from procactors.stores._batch import Decision
+from procactors.stores._record import Decision
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from procactors.model.definition import Process
     from procactors.model.state import ProcessState
-    from procactors.stores._batch import Decide, Record
+    from procactors.stores._record import Decide, Record
 
 
 def up_to(plan: Process, state: ProcessState, decision: Decision) -> tuple[Decision, bool]:

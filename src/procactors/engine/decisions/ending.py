@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
     from procactors.model.state import ProcessState
-    from procactors.stores._batch import Decide, Decision, Record
+    from procactors.stores._record import Decide, Decision, Record
 
 
 def cancel(reason: str) -> Decide:

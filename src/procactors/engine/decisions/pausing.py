@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from procactors.model.definition import Process
     from procactors.model.interrupt import Question
     from procactors.model.state import ProcessState
-    from procactors.stores._batch import Decide, Decision, Record
+    from procactors.stores._record import Decide, Decision, Record
 
 Merge = Callable[[Any, Any], msgspec.Raw]
 """Merges an interrupt's answer over the data, as it is stored."""
@@ -43,14 +43,6 @@ def interrupted(
         deadline_at=None if timeout is None else moment_after(at, timeout),
         on_timeout=None if answer is None else msgspec.Raw(answer),
     )
-
-
-def interrupt_in(record: Record) -> e.ProcessInterrupted:
-    """Return the open question of an interrupted process."""
-    assert record.interrupt_body is not None
-    question = e.decode_body(record.interrupt_body, record.pid, record.state.interrupt_seq, 0)
-    assert isinstance(question, e.ProcessInterrupted)
-    return question
 
 
 def proceeded(
@@ -74,7 +66,7 @@ def expire(merge: Merge) -> Decide:
             return advance(plan, state, timed_out(plan, state, at))
         if not is_past(state.due_at, now):
             return None
-        question = interrupt_in(record)
+        question = record.question()
         if question.on_timeout is None:
             return advance(plan, state, unanswered(question, at))
         data = merge(msgspec.json.decode(record.data), question.on_timeout)

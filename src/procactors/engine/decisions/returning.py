@@ -14,7 +14,7 @@ from procactors.model.status import ProcessStatus as S
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from procactors.stores._batch import Decide, Decision, Record
+    from procactors.stores._record import Decide, Decision, Record
 
 
 def retry(record: Record, now: float) -> Decision:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from procactors.model.interrupt import Question
     from procactors.model.state import ProcessState
     from procactors.model.step import Step
-    from procactors.stores._batch import Decision
+    from procactors.stores._record import Decision
 
 
 def after_success(

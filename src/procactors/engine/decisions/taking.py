@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
     from procactors.model.state import ProcessState
-    from procactors.stores._batch import Decide, Decision, Record
+    from procactors.stores._record import Decide, Decision, Record
 
 
 def start(plan: Process, queued: e.ProcessQueued, owner: str | None, delay: float | None) -> Decision:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from procactors.model.event import ProcessEvent
     from procactors.model.interrupt import Question
     from procactors.model.state import ProcessState
-    from procactors.stores._batch import Record
+    from procactors.stores._record import Record
 
 _ENDS = {e.ProcessFailed: S.FAILED, e.ProcessTimedOut: S.TIMED_OUT, e.ProcessCancelled: S.CANCELLED}
 
@@ -54,22 +54,13 @@ def going_on(record: Record, owner: str, at: datetime) -> tuple[ProcessEvent, ..
 def _end(record: Record, at: datetime) -> ProcessEvent:
     undo = record.state.undo
     assert undo is not None
-    error = undone_for(record)
+    error = record.error()
     if undo.end is S.CANCELLED:
         return e.ProcessCancelled(at=at, reason=undo.reason)
     if undo.end is S.TIMED_OUT:
         return e.ProcessTimedOut(at=at, error=error)
     assert error is not None
     return e.ProcessFailed(at=at, error=error)
-
-
-def undone_for(record: Record) -> ErrorInfo | None:
-    """Return the error for which a process is undone; None: it was cancelled."""
-    if record.error_body is None or record.state.undo is None:
-        return None
-    event = e.decode_body(record.error_body, record.pid, record.state.error_seq, 0)
-    error: ErrorInfo | None = getattr(event, "error", None)
-    return error
 
 
 def answer_of(state: ProcessState, value: Any) -> Any:

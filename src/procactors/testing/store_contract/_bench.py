@@ -17,6 +17,7 @@ from procactors.model.status import ProcessStatus
 from procactors.model.step import Step
 from procactors.stores import _batch as b
 from procactors.stores._membership import this_process
+from procactors.stores._record import Decision, Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,12 +40,12 @@ PLAN = Process("sample", [Step("one", pass_on), Step("two", pass_on)])
 OTHER_PLAN = Process("other", [Step("only", pass_on)])
 
 
-def decision(state: ProcessState | None, *events: ProcessEvent, plan: Process = PLAN) -> b.Decision:
+def decision(state: ProcessState | None, *events: ProcessEvent, plan: Process = PLAN) -> Decision:
     """Return the decision that these events happen."""
     for event in events:
         state = apply(state, event, plan)
     assert state is not None
-    return b.Decision(events, state)
+    return Decision(events, state)
 
 
 class Bench:
@@ -160,20 +161,20 @@ class Bench:
             while not await holds():  # noqa: ASYNC110 - it happens in a thread, or in a database
                 await anyio.sleep(LEASE_S / 10)
 
-    async def record(self, pid: str) -> b.Record:
+    async def record(self, pid: str) -> Record:
         """Return a process that is there."""
         record = await self.store.record(pid)
         assert record is not None
         return record
 
 
-def take(record: b.Record, now: float) -> b.Decision | None:
+def take(record: Record, now: float) -> Decision | None:
     """Decide to run a free process."""
     kind = e.ProcessResumed if record.state.started_at else e.ProcessStarted
     return decision(record.state, kind(at=to_datetime(now), owner="me"), plan=record.plan)
 
 
-def cancel(record: b.Record, now: float) -> b.Decision | None:
+def cancel(record: Record, now: float) -> Decision | None:
     """Decide to cancel a free process."""
     at = to_datetime(now)
     return decision(
@@ -181,17 +182,17 @@ def cancel(record: b.Record, now: float) -> b.Decision | None:
     )
 
 
-def recover(record: b.Record, now: float) -> b.Decision | None:
+def recover(record: Record, now: float) -> Decision | None:
     """Decide to free a process whose manager is gone."""
     return decision(record.state, e.ProcessRecovered(at=to_datetime(now)), plan=record.plan)
 
 
-def time_out(record: b.Record, now: float) -> b.Decision | None:
+def time_out(record: Record, now: float) -> Decision | None:
     """Decide that a process's time is over."""
     error = ErrorInfo(type="E", message="late")
     return decision(record.state, e.ProcessTimedOut(at=to_datetime(now), error=error), plan=record.plan)
 
 
-def leave_it(_record: b.Record, _now: float) -> b.Decision | None:
+def leave_it(_record: Record, _now: float) -> Decision | None:
     """Decide nothing."""
     return None

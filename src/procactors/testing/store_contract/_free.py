@@ -11,6 +11,8 @@ from procactors.errors import InvalidStateError
 from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
 from procactors.stores._membership import this_process
+from procactors.stores._record import Decision, Record
+from procactors.stores._selections import Due, Expired, OwnedBy, Stranded
 from procactors.testing.store_contract._bench import (
     FAR_S,
     LEASE_S,
@@ -35,7 +37,7 @@ class FreeTests:
         written = await bench.one(bench.queued())
         seen: list[Any] = []
 
-        def decide(record: b.Record, now: float) -> b.Decision | None:
+        def decide(record: Record, now: float) -> Decision | None:
             seen.append((record, now))
             return take(record, now)
 
@@ -84,7 +86,7 @@ class FreeTests:
         old, new, urgent, _ = await bench.done(
             bench.queued(), bench.queued(), bench.queued(priority=1), bench.queued(delay_s=FAR_S)
         )
-        due = b.Sweep(selection=b.Due(), limit=2, decide=take, take_as=bench.me)
+        due = b.Sweep(selection=Due(), limit=2, decide=take, take_as=bench.me)
         swept = [one.written.pid for one in await bench.one(due)]
         assert swept == [urgent.pid, old.pid]
         assert [one.written.pid for one in await bench.one(due)] == [new.pid]
@@ -96,7 +98,7 @@ class FreeTests:
         """Nor is it news."""
         await bench.one(bench.queued())
         missing = frozenset({_needs()})
-        due = b.Sweep(selection=b.Due(missing), limit=9, decide=take, take_as=bench.me)
+        due = b.Sweep(selection=Due(missing), limit=9, decide=take, take_as=bench.me)
         assert await bench.one(due) == []
         assert not (await bench.store.news(bench.me, missing)).is_due
         assert (await bench.store.news(bench.me, frozenset({"other:step"}))).is_due
@@ -109,7 +111,7 @@ class FreeTests:
         claimed: list[str] = []
 
         async def claim(store: Store, owner: int) -> None:
-            due = b.Sweep(selection=b.Due(), limit=3, decide=take, take_as=owner)
+            due = b.Sweep(selection=Due(), limit=3, decide=take, take_as=owner)
             while swept := (await store.commit([due]))[0]:
                 claimed.extend(one.written.pid for one in swept)
 
@@ -122,7 +124,7 @@ class FreeTests:
     async def test_what_a_sweep_decides_to_leave_is_left(self, bench: Bench) -> None:
         """It is not part of the outcome."""
         written = await bench.one(bench.queued())
-        assert await bench.one(b.Sweep(selection=b.Due(), limit=9, decide=leave_it)) == []
+        assert await bench.one(b.Sweep(selection=Due(), limit=9, decide=leave_it)) == []
         assert (await bench.record(written.pid)).epoch == 1
 
     async def test_expired_processes_are_selected(self, bench: Bench) -> None:
@@ -130,7 +132,7 @@ class FreeTests:
         written = await bench.one(bench.queued())
         await bench.one(bench.queued())
         await bench.one(b.Change(written.pid, _in_a_retry_that_is_too_late))
-        expired = b.Sweep(selection=b.Expired(), limit=9, decide=time_out)
+        expired = b.Sweep(selection=Expired(), limit=9, decide=time_out)
         assert [one.written.pid for one in await bench.one(expired)] == [written.pid]
         assert await bench.one(expired) == []
 
@@ -139,7 +141,7 @@ class FreeTests:
         written = await bench.one(bench.queued())
 
         async def stranded(before: float, call: str) -> list[b.Swept]:
-            selection = b.Stranded(before, frozenset({call}))
+            selection = Stranded(before, frozenset({call}))
             swept: list[b.Swept] = await bench.one(b.Sweep(selection=selection, limit=9, decide=cancel))
             return swept
 
@@ -155,7 +157,7 @@ class FreeTests:
         await other.close()
         mine = await bench.one(bench.running())
         await bench.done(bench.running(owner=dead.id), bench.running(owner=dead.id))
-        sweep = b.Sweep(selection=b.OwnedBy(dead.id, is_gone=True), limit=1, decide=recover)
+        sweep = b.Sweep(selection=OwnedBy(dead.id, is_gone=True), limit=1, decide=recover)
         for _ in range(2):
             assert len(await bench.one(sweep)) == 1
             assert dead.id in [member.id for member in await bench.store.members()]
@@ -182,11 +184,11 @@ def _needs() -> str:
     return PLAN.steps["one"].needs
 
 
-def _in_a_retry_that_is_too_late(record: b.Record, now: float) -> b.Decision | None:
+def _in_a_retry_that_is_too_late(record: Record, now: float) -> Decision | None:
     """Let it sleep, with a deadline that has passed: as after a long retry."""
     taken = take(record, now)
     assert taken is not None
     state = msgspec.structs.replace(
         taken.state, status=ProcessStatus.SLEEPING, due_at=now + FAR_S, deadline_at=now - 1
     )
-    return b.Decision(taken.events, state)
+    return Decision(taken.events, state)

@@ -11,6 +11,7 @@ from procactors.model.status import ProcessStatus
 from procactors.stores import InHand
 from procactors.stores import _batch as b
 from procactors.stores._membership import this_process
+from procactors.stores._selections import OwnedBy
 from procactors.testing.store_contract._bench import LEASE_S, PATIENCE_S, leave_it, take
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class MemberTests:
 
     async def test_who_was_taken_for_dead_shows_that_it_is_not(self, bench: Bench) -> None:
         """Under the same number; what it owned is lost."""
-        gone = b.Sweep(selection=b.OwnedBy(bench.me, is_gone=True), limit=9, decide=leave_it)
+        gone = b.Sweep(selection=OwnedBy(bench.me, is_gone=True), limit=9, decide=leave_it)
         await bench.one(gone)
 
         async def is_back() -> bool:

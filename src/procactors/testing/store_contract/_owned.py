@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from procactors.errors import InvalidStateError
-from procactors.model.event import StepProgressed, encode_body
+from procactors.model.event import StepProgressed
+from procactors.model.event_body import encode_body
 from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
+from procactors.stores._record import Decision, Record
+from procactors.stores._selections import Orphaned
 from procactors.testing.store_contract._bench import recover, take
 
 if TYPE_CHECKING:
@@ -72,7 +75,7 @@ class OwnedTests:
             pid=ended.pid,
             name=ended.name,
             epoch=ended.epoch,
-            decision=b.Decision(ended.events, ended.state),
+            decision=Decision(ended.events, ended.state),
             owner=None,
             call=None,
         )
@@ -158,7 +161,7 @@ class OwnedTests:
     async def test_recovering_fences_off_the_owner_before(self, bench: Bench) -> None:
         """Its next write is stale."""
         written = await bench.one(bench.running(owner=bench.me + 1000))
-        sweep = b.Sweep(selection=b.Orphaned(), limit=10, decide=recover)
+        sweep = b.Sweep(selection=Orphaned(), limit=10, decide=recover)
         [swept] = await bench.one(sweep)
         assert (swept.record.pid, swept.written.epoch) == (written.pid, 2)
         assert swept.written.state.status is ProcessStatus.QUEUED
@@ -168,7 +171,7 @@ class OwnedTests:
         """The error is its outcome, and the others commit."""
         first, second = await bench.done(bench.queued(), bench.queued())
 
-        def refuse(_record: b.Record, _now: float) -> b.Decision | None:
+        def refuse(_record: Record, _now: float) -> Decision | None:
             raise InvalidStateError("no")
 
         refused, taken = await bench.done(b.Change(first.pid, refuse), b.Change(second.pid, take))
@@ -179,7 +182,7 @@ class OwnedTests:
         """And the store goes on."""
         first, second = await bench.done(bench.queued(), bench.queued())
 
-        def break_down(_record: b.Record, _now: float) -> b.Decision | None:
+        def break_down(_record: Record, _now: float) -> Decision | None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):

@@ -10,10 +10,12 @@ from procactors.model.definition import Process
 from procactors.model.step import Step
 from procactors.stores import _batch as b
 from procactors.stores._membership import this_process
+from procactors.stores._selections import Due
 from procactors.stores._turns import BeginTurn, EndTurn, Turn
 from procactors.testing.store_contract._bench import FAR_S, OTHER_PLAN, decision, pass_on, take
 
 if TYPE_CHECKING:
+    from procactors.stores._record import Decision, Record
     from procactors.testing.store_contract._bench import Bench
 
 STEPS = [Step("one", pass_on)]
@@ -23,13 +25,13 @@ RATED = Process("rated", STEPS, rate=(2, FAR_S))
 KEPT = Process("kept", STEPS, keep=FAR_S)
 
 
-def extend(record: b.Record, now: float, seconds: float) -> b.Decision:
+def extend(record: Record, now: float, seconds: float) -> Decision:
     """Decide that its time has stood still."""
     extended = e.DeadlineExtended(at=to_datetime(now), seconds=seconds)
     return decision(record.state, extended, plan=record.plan)
 
 
-def block(record: b.Record, now: float) -> b.Decision | None:
+def block(record: Record, now: float) -> Decision | None:
     """Decide that nobody can run it."""
     blocked = e.ProcessBlocked(at=to_datetime(now), step="one", reason="its step is gone")
     return decision(record.state, blocked, plan=record.plan)
@@ -40,7 +42,7 @@ class QueueTests:
 
     async def claim(self, bench: Bench, limit: int = 9) -> list[b.Written]:
         """Claim what is let through."""
-        sweep = b.Sweep(selection=b.Due(), limit=limit, decide=take, take_as=bench.me)
+        sweep = b.Sweep(selection=Due(), limit=limit, decide=take, take_as=bench.me)
         return [swept.written for swept in await bench.one(sweep)]
 
     async def test_a_limit_lets_through_what_there_is_room_for(self, bench: Bench) -> None:
