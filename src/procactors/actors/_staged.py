@@ -56,7 +56,7 @@ class LaneStatistics(msgspec.Struct, frozen=True):
 
 
 _NOTHING: deque[Any] = deque(maxlen=0)
-"""Stands for the items of a lane that has had none: most lanes of most actors never have."""
+"""Stands for the items of a lane that holds none, as most do: a deque takes 760 bytes, even an empty one."""
 
 
 @lru_cache(maxsize=128)
@@ -92,10 +92,18 @@ class _Queue:
     def is_full(self) -> bool:
         return self.keyed is None and len(self.items) >= self.lane.capacity
 
+    def take_first(self) -> Any:
+        if self.keyed is not None:
+            return self.keyed.popitem(last=False)[1]
+        item = self.items.popleft()
+        if not self.items:
+            self.items = _NOTHING
+        return item
+
     def take_all(self) -> list[Any]:
         if self.keyed is None:
             taken = list(self.items)
-            self.items.clear()
+            self.items = _NOTHING
         else:
             taken = list(self.keyed.values())
             self.keyed.clear()
@@ -214,7 +222,7 @@ class StagedMailbox:
                 if self._room is not None:
                     self._make_room()
                 self.taken_lane = queue.index
-                return queue.items.popleft() if queue.keyed is None else queue.keyed.popitem(last=False)[1]
+                return queue.take_first()
         return None
 
     def take_lane(self) -> list[Any]:

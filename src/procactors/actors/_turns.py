@@ -15,7 +15,7 @@ from procactors.actors._message import Refusal
 from procactors.actors._signals import TaskEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from procactors._clock import Clock
     from procactors.actors._actor import Actor
@@ -78,12 +78,11 @@ class Turns:
         """Begin the life of `actor`."""
         self._actor = actor
 
-    async def serve(self, actor: Actor[Any]) -> None:
+    def serve(self, actor: Actor[Any]) -> Awaitable[None]:
         """Hand messages to `actor` until `is_over`; raises what it raises."""
         if hasattr(actor, "receive_many"):
-            await self._serve_batches(actor.receive_many)
-        else:
-            await self._serve_singly(actor)
+            return self._serve_batches(actor.receive_many)
+        return self._serve_singly(actor)
 
     async def _serve_singly(self, actor: Actor[Any]) -> None:
         mailbox, receive, now = self.mailbox, actor.receive, self._clock.monotonic

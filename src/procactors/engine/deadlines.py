@@ -23,7 +23,7 @@ class Deadlines:
         self._room = room
         self._pid = pid
         self._actor = actor
-        self._set: set[str] = set()
+        self._set: tuple[str, ...] = ()
 
     def watch_process(self, deadline_at: float | None) -> None:
         """Watch over the process's own deadline, an instant of the store's clock."""
@@ -62,11 +62,12 @@ class Deadlines:
         self._forget(PROCESS, STEP, HEARTBEAT)
 
     def _watch(self, kind: str, deadline: float, seq: int) -> None:
-        self._set.add(kind)
+        if kind not in self._set:
+            self._set += (kind,)
         self._room.watchdog.tell(Watch((self._pid, kind), deadline, self._actor, TimeUp(kind, seq)))
 
     def _forget(self, *kinds: str) -> None:
         for kind in kinds:
             if kind in self._set:
-                self._set.remove(kind)
+                self._set = tuple(one for one in self._set if one != kind)
                 self._room.watchdog.tell(Unwatch((self._pid, kind)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict, deque
 
 import anyio
@@ -152,6 +153,21 @@ def test_statistics_tell_depth_peak_and_refusals():
         LaneStatistics("signals", depth=1, peak=1, refused=0),
         LaneStatistics("work", depth=2, peak=3, refused=1),
     )
+
+
+@pytest.mark.parametrize("how", ["take", "take_lane"])
+def test_a_lane_that_was_emptied_holds_no_deque(how):
+    mailbox = StagedMailbox(THREE)
+
+    def deques():
+        return [one for one in gc.get_referents(*mailbox._queues) if type(one) is deque]
+
+    before = deques()
+    put(mailbox, Note(1), Urgent(1))
+    assert deques() != before
+    while getattr(mailbox, how)():
+        pass
+    assert all(now is then for now, then in zip(deques(), before, strict=True))
 
 
 def test_repr_shows_lanes_and_depths():
