@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from procactors.errors import InvalidDefinitionError
 from procactors.stores import _listing, _membership, _pausing, _reading
 from procactors.stores._borrowed import driver_connection, foreign
+from procactors.stores._lease import LeaseKeeper
 from procactors.stores._transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from procactors._clock import Clock, Instant
     from procactors.model.event import DeferredUpdateFailed, ProcessEvent, StepProgressed
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from procactors.model.status import ProcessStatus
     from procactors.options import ManagerOptions
     from procactors.stores._batch import Insert, Operation, Outcome
-    from procactors.stores._lease import LeaseKeeper
+    from procactors.stores._lease import Renewal
     from procactors.stores._listing import Wanted
     from procactors.stores._record import Record
     from procactors.stores._store import Identity, InHand, Member, News, Relative, StepTransaction
@@ -44,6 +45,14 @@ class TalkingStore(ABC):
         self.clock = clock
         self.options = options
         self._transaction = Transaction(options.ageing_s)
+
+    async def _outside(self, work: Awaitable[T]) -> T:
+        """Wait for work that is done outside of the loop, for which virtual time waits, too."""
+        self.clock.begin_outside()
+        try:
+            return await work
+        finally:
+            self.clock.end_outside()
 
     @abstractmethod
     async def _read(self, talk: Talk[T]) -> T:
@@ -160,12 +169,27 @@ class TalkingStore(ABC):
         """Do nothing: the database sees to it itself."""
 
     async def register(self, identity: Identity, lease_s: float) -> Member:
-        """Add a manager or client."""
-        return await self._write(_membership.register(identity, self.now(), lease_s))
+        """Add a manager or client, and keep its lease, if others can see the store."""
+        member = await self._write(_membership.register(identity, self.now(), lease_s))
+        renewal = self._renewal(member, lease_s)
+        if renewal is not None:
+            self._lease = LeaseKeeper(renewal, member, lease_s)
+            self._lease.start()
+        return member
 
     async def unregister(self, member: Member) -> None:
-        """Remove a manager or client."""
+        """End the lease, and remove the row."""
+        await self._end_lease()
         await self._write(_membership.unregister(member.id))
+
+    def _renewal(self, member: Member, lease_s: float) -> Renewal | None:  # noqa: ARG002 - the subclasses'
+        """Return how a lease is renewed from a thread of its own; None: it need not be."""
+        return None
+
+    async def _end_lease(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await self._outside(lease.stop())
 
     def lease_left(self) -> float:
         """Return for how many seconds the lease lasts: for ever, if nobody has to renew it."""

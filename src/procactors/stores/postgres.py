@@ -11,19 +11,15 @@ as a notification may be lost with its connection. Time is the database's.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import asyncpg
 
 from procactors._clock import Deadline, Instant
-from procactors.errors import InvalidStateError, InvalidStoreError, StoreUnavailableError
-from procactors.stores import _batch as b
-from procactors.stores._appending import AppendingTransaction, append_at_once, landed
+from procactors.errors import InvalidStateError, InvalidStoreError
 from procactors.stores._borrowed import foreign
-from procactors.stores._lease import LeaseKeeper
+from procactors.stores._committing import Committer
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_postgres
 from procactors.stores._on_postgres import PASSES_ON, Session, converse, sql, translated
@@ -31,10 +27,11 @@ from procactors.stores._step_transaction import PostgresTransaction
 from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from procactors._clock import Clock
     from procactors.options import ManagerOptions
+    from procactors.stores import _batch as b
     from procactors.stores._on_postgres import Connection
     from procactors.stores._store import Identity, Member
     from procactors.stores._talk import Talk
@@ -49,29 +46,18 @@ _HELLO = "hello"
 _CATCHES = 3
 
 
-@dataclass(frozen=True)
-class _Unanswered:
-    """A batch whose COMMIT was sent and never answered, and how to find out what became of it."""
-
-    operations: Sequence[b.Operation]
-    find_out: Callable[[], Awaitable[list[b.Outcome] | None]]
-
-
 class PostgresStore(TalkingStore):
     """Keeps everything in one schema of a PostgreSQL database, which may be the application's own."""
 
     def __init__(self, location: PostgresLocation, clock: Clock, options: ManagerOptions) -> None:
         """Name the database; `open` connects."""
         super().__init__(location.shown, clock, options)
-        self._transaction = AppendingTransaction(options.ageing_s)
         self._location = location
         self._writer = self.session()
         self._reader = self.session(self._listen)
-        self._channel = "procactors"
-        self._has_company = True
+        self._committer = Committer(self._writer, self.now, self.url, options)
         self._ahead_s: float | None = None
         self._news = anyio.Event()
-        self._unanswered: _Unanswered | None = None
 
     def session(self, on_connect: Callable[[Connection], Awaitable[None]] | None = None) -> Session:
         """Return a new connection, not yet connected, set up as all are."""
@@ -109,17 +95,10 @@ class PostgresStore(TalkingStore):
         await self.note_time(connection)
         await migrate_postgres(connection, self._location.schema, self.now(), self.url)
         schema = await connection.fetchval("SELECT current_schema()")
-        self._channel = f"procactors_{schema}"[:63]
+        self._committer.channel = f"procactors_{schema}"[:63]
 
     async def _nothing(self, connection: Connection) -> None:
         """Need a connection, and nothing else."""
-
-    async def _outside(self, work: Awaitable[T]) -> T:
-        self.clock.begin_outside()
-        try:
-            return await work
-        finally:
-            self.clock.end_outside()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -148,45 +127,13 @@ class PostgresStore(TalkingStore):
         return await self._outside(self._reader.converse(talk))
 
     async def _write(self, talk: Talk[T]) -> T:
-        return await self._outside(self._settled(talk))
+        return await self._outside(self._committer.settled(talk))
 
     async def commit(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
         """Do these operations in one transaction; find out first what became of one without an answer."""
         with anyio.CancelScope(shield=True):
-            outcomes = await self._outside(self._commit(operations))
+            outcomes = await self._outside(self._committer.commit(operations))
         return outcomes  # noqa: RET504 - mypy can't know that a shielded scope swallows nothing
-
-    async def _commit(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
-        if any(type(op) is b.Append and op.within is not None for op in operations):
-            return await self._commit_apart(operations)
-        outcomes = await self._answered(operations)
-        if outcomes is None and all(type(op) is b.Append and op.is_plain for op in operations):
-            outcomes = await self._append(operations)
-        return await self._transact(operations) if outcomes is None else outcomes
-
-    async def _commit_apart(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
-        """Commit each checkpoint that has a transaction of its own in that, and the others together."""
-        outcomes: dict[int, b.Outcome] = {}
-        others = []
-        for number, operation in enumerate(operations):
-            if type(operation) is b.Append and operation.within is not None:
-                outcomes[number] = await self._commit_within(operation)
-            else:
-                others.append((number, operation))
-        if others:
-            numbers, rest = zip(*others, strict=True)
-            outcomes.update(zip(numbers, await self._commit(rest), strict=True))
-        return [outcomes[number] for number in range(len(operations))]
-
-    async def _commit_within(self, append: b.Append) -> b.Outcome:
-        async def write(connection: Connection) -> b.Outcome:
-            await connection.execute(self._while_locked)
-            (outcome,) = await converse(connection, self._transaction.batch([append], self.now()))
-            await self._tell(connection)
-            return outcome
-
-        outcome: b.Outcome = await append.within.commit(write, lambda: self._settled(landed([append])))
-        return outcome
 
     async def begin(self) -> PostgresTransaction:
         """Begin a transaction for what a step writes itself. Cancellation: none is begun, or it is undone."""
@@ -197,63 +144,6 @@ class PostgresStore(TalkingStore):
             with anyio.CancelScope(shield=True):
                 await session.close()
             raise
-
-    @property
-    def _while_locked(self) -> str:
-        """The statements before a checkpoint in somebody else's transaction: everybody waits for its end."""
-        idle_ms = int(self.options.lease_s * 1000)
-        return f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; SELECT procactors_lock()"
-
-    async def _append(self, appends: Sequence[Any]) -> list[b.Outcome] | None:
-        """Do all these appends in one round trip, or none of them."""
-        now, channel = self.now(), self._channel if self._has_company else ""
-        talk = append_at_once(appends, now, self.options.ageing_s, channel)
-        try:
-            return await self._writer.converse(talk)
-        except InvalidStoreError:
-            raise  # an answer
-        except StoreUnavailableError:
-            self._unanswered = _Unanswered(appends, lambda: self._settled(landed(appends)))
-            raise
-
-    async def _transact(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
-        talk = self._transaction.batch(operations, self.now())
-
-        async def work(connection: Connection) -> list[b.Outcome]:
-            await self._begin(connection)
-            async with _undone_on_error(connection):
-                outcomes = await converse(connection, talk)
-                number = await connection.fetchval(sql["end"], self._channel if self._has_company else None)
-                self._unanswered = _Unanswered(operations, lambda: self._if_done(number, outcomes))
-                await connection.execute("COMMIT")
-            self._unanswered = None
-            return outcomes
-
-        return await self._writer.run(work)
-
-    async def _answered(self, operations: Sequence[b.Operation]) -> list[b.Outcome] | None:
-        """Return the outcomes of these operations, if they are of a batch that was committed after all."""
-        if self._unanswered is None:
-            return None
-        outcomes = await self._unanswered.find_out()
-        known = {id(op): n for n, op in enumerate(self._unanswered.operations)}
-        self._unanswered = None
-        if outcomes is None or not all(id(op) in known for op in operations):
-            return None
-        return [outcomes[known[id(op)]] for op in operations]
-
-    async def _settled(self, talk: Talk[T]) -> T:
-        """Carry on a talk in a transaction, once all others that write have ended."""
-
-        async def work(connection: Connection) -> T:
-            await self._begin(connection)
-            async with _undone_on_error(connection):
-                result = await converse(connection, talk)
-                await self._tell(connection)
-                await connection.execute("COMMIT")
-            return result
-
-        return await self._writer.run(work)
 
     async def _borrow(self, connection: Any, talk: Talk[T]) -> T:
         """Carry on a talk in the transaction of another connection of asyncpg's to this database.
@@ -273,7 +163,7 @@ class PostgresStore(TalkingStore):
                 except asyncpg.UndefinedFunctionError:
                     raise foreign(self.url, connection) from None
                 result = await converse(connection, talk)
-                await connection.fetchval(sql["notify"], self._channel, "")
+                await connection.fetchval(sql["notify"], self._committer.channel, "")
                 await connection.fetchval("SELECT set_config('search_path', $1, TRUE)", path)
         return result
 
@@ -283,52 +173,30 @@ class PostgresStore(TalkingStore):
         schema = self._location.schema
         return "SELECT 1" if schema is None else f'SET LOCAL search_path TO "{schema}"'
 
-    async def _if_done(self, number: str, outcomes: list[b.Outcome]) -> list[b.Outcome] | None:
-        status = await self._writer.run(lambda c: c.fetchval(sql["outcome_of_transaction"], number))
-        if status == "in progress":
-            raise StoreUnavailableError(f"{self.url}: the last transaction has not ended yet")
-        return outcomes if status == "committed" else None
-
-    async def _begin(self, connection: Connection) -> None:
-        await connection.execute("BEGIN; SELECT procactors_lock()")
-
-    async def _tell(self, connection: Connection, what: str = "") -> None:
-        if self._has_company:
-            await connection.fetchval(sql["notify"], self._channel, what)
-
     # Others.
 
     async def register(self, identity: Identity, lease_s: float) -> Member:
-        """Add a manager or client, and keep its lease from a thread of its own."""
+        """Add a manager or client, and tell the others that they have company."""
         member = await super().register(identity, lease_s)
-        await self._outside(self._writer.run(lambda connection: self._tell(connection, _HELLO)))
-        self._lease = LeaseKeeper(_Renewal(self, member, lease_s), member, lease_s)
-        self._lease.start()
+        await self._outside(self._writer.run(lambda connection: self._committer.tell(connection, _HELLO)))
         return member
 
-    async def unregister(self, member: Member) -> None:
-        """End the lease, and remove the row."""
-        await self._end_lease()
-        await super().unregister(member)
-
-    async def _end_lease(self) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            await self._outside(lease.stop())
+    def _renewal(self, member: Member, lease_s: float) -> _Renewal:
+        return _Renewal(self, member, lease_s)
 
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too; nobody is told anything while there is no other."""
         found = await super().members()
-        self._has_company = len(found) > 1
+        self._committer.has_company = len(found) > 1
         return found
 
     async def _listen(self, connection: Connection) -> None:
-        await connection.add_listener(self._channel, self._hear)
+        await connection.add_listener(self._committer.channel, self._hear)
         connection.add_termination_listener(lambda _: self._news.set())
 
     def _hear(self, _connection: Connection, backend: int, _channel: str, what: str) -> None:
         if backend != self._writer.backend:
-            self._has_company = self._has_company or what == _HELLO
+            self._committer.has_company = self._committer.has_company or what == _HELLO
             self._news.set()
 
     async def changed(self) -> None:
@@ -338,17 +206,6 @@ class PostgresStore(TalkingStore):
         await anyio.sleep(self.options.poll_active_s)  # what comes in quick succession is one piece of news
         self._news = anyio.Event()
         await self._outside(self._reader.run(self._nothing))
-
-
-@asynccontextmanager
-async def _undone_on_error(connection: Connection) -> AsyncIterator[None]:
-    """Roll back when the body fails, if there still is a connection."""
-    try:
-        yield
-    except BaseException:
-        if not connection.is_closed():
-            await connection.execute("ROLLBACK")
-        raise
 
 
 class _Renewal:

@@ -18,7 +18,6 @@ from procactors.stores import _vacuum
 from procactors.stores._borrowed import foreign
 from procactors.stores._changes import Changes
 from procactors.stores._errors import translated
-from procactors.stores._lease import LeaseKeeper
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
 from procactors.stores._mounts import refuse_network
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from procactors._clock import Clock
     from procactors.options import ManagerOptions
-    from procactors.stores._store import Identity, Member
+    from procactors.stores._store import Member
     from procactors.stores._talk import Talk
     from procactors.stores._url import SqliteLocation
 
@@ -102,15 +101,12 @@ class SqliteStore(TalkingStore):
 
     async def _connected(self) -> _Connection:
         connection = _Connection(self.connect, iter_chunk_size=64)
-        self.clock.begin_outside()
         try:
             with translated(self.url), anyio.CancelScope(shield=True):
-                await connection
+                await self._outside(connection)
         except BaseException:
             connection.join()
             raise
-        finally:
-            self.clock.end_outside()
         return connection
 
     def connect(self) -> sqlite3.Connection:
@@ -159,27 +155,21 @@ class SqliteStore(TalkingStore):
         """Carry on a talk in the transaction of another connection of aiosqlite's to this file."""
         if not isinstance(connection, aiosqlite.Connection):
             raise foreign(self.url, connection)
-        self.clock.begin_outside()
+        hop = connection._execute(nest, connection._conn, talk)  # type: ignore[no-untyped-call] # noqa: SLF001 - one for all of it
         try:
             with translated(self.url), anyio.CancelScope(shield=True):
-                result: T = await connection._execute(nest, connection._conn, talk)  # type: ignore[no-untyped-call] # noqa: SLF001 - one hop for all of it
+                result: T = await self._outside(hop)
         except StoreUnavailableError as error:
             if "no such table" in str(error):
                 raise foreign(self.url, connection) from error
             raise
-        finally:
-            self.clock.end_outside()
         return result
 
     async def _on(self, connection: _Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:
         if connection is None:
             raise InvalidStoreError(f"{self.url} is not open")
-        self.clock.begin_outside()
-        try:
-            with translated(self.url):
-                return await connection.run(function)
-        finally:
-            self.clock.end_outside()
+        with translated(self.url):
+            return await self._outside(connection.run(function))
 
     async def give_back_space(self) -> None:
         """Let the file become smaller by what was deleted, in small portions, if it is all ours."""
@@ -189,26 +179,8 @@ class SqliteStore(TalkingStore):
 
     # Others.
 
-    async def register(self, identity: Identity, lease_s: float) -> Member:
-        """Add a manager or client, and keep its lease from a thread of its own."""
-        member = await super().register(identity, lease_s)
-        self._lease = LeaseKeeper(_Renewal(self, member, lease_s), member, lease_s)
-        self._lease.start()
-        return member
-
-    async def unregister(self, member: Member) -> None:
-        """End the lease, and remove the row."""
-        await self._end_lease()
-        await super().unregister(member)
-
-    async def _end_lease(self) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            self.clock.begin_outside()
-            try:
-                await lease.stop()
-            finally:
-                self.clock.end_outside()
+    def _renewal(self, member: Member, lease_s: float) -> _Renewal:
+        return _Renewal(self, member, lease_s)
 
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too; polling is quicker while there are others."""
