@@ -31,10 +31,11 @@ def main():
 def tell(seed):
     """Run one, and tell what happens in it."""
 
-    def watch(event, life):
+    def watch(event, life, manager):
         kind = type(event).__name__
         print(
-            f"{event.at:%H:%M:%S.%f}  {event.pid[-8:]} {life.name:10} {event.seq:3} {kind}: {sentence(event)}"
+            f"{event.at:%H:%M:%S.%f}  {manager:2} {event.pid[-8:]} {life.name:10}"
+            f" {event.seq:3} {kind}: {sentence(event)}"
         )
 
     report = simulate(seed, watch)

@@ -14,7 +14,7 @@ class Fault(NamedTuple):
     when: str = ""
 
 
-KINDS = {"none": 4, "crash": 5, "kill": 2, "close": 2, "fail": 3, "slow": 2}
+KINDS = {"none": 4, "crash": 5, "kill": 2, "close": 2, "fail": 3, "slow": 2, "freeze": 3, "mute": 2}
 
 
 def draw(rng):
@@ -30,6 +30,8 @@ def draw(rng):
                 faults.append(Fault(after, kind, rng.choice((1, 2, 5, 30))))
             case "slow":
                 faults.append(Fault(after, kind, rng.choice((0.01, 0.5, 3))))
+            case "freeze" | "mute":
+                faults.append(Fault(after, kind, rng.choice((1, 4, 6, 8, 20))))
             case _:
                 faults.append(Fault(after, kind))
     return faults

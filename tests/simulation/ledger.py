@@ -16,25 +16,10 @@ from procactors.stores import _reading
 from procactors.stores._on_sqlite import converse
 from procactors.stores._talk import One
 from tests.simulation.biography import Biography
+from tests.simulation.owners import Owners
 from tests.simulation.slots import Slots
 
 PAGE = 10_000
-
-
-class RecordedStore:
-    """A store in memory whose commits the ledger sees."""
-
-    def __init__(self, inner, ledger):
-        self._inner = inner
-        self._ledger = ledger
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    async def commit(self, operations):
-        outcomes = await self._inner.commit(operations)
-        self._ledger.see(self._inner._connection)
-        return outcomes
 
 
 class Ledger:
@@ -59,6 +44,7 @@ class Ledger:
         self._digest = hashlib.sha256()
         self._witness = witness
         self._slots = Slots(self, max_running)
+        self.owners = Owners(self)
         self._on_trouble = on_trouble
         self._watch = watch
 
@@ -80,15 +66,16 @@ class Ledger:
         self.trouble.append(problem)
         self._on_trouble()
 
-    def see(self, connection):
-        """Look at what a commit has added."""
+    def see(self, connection, line, operations, outcomes):
+        """Look at what a commit has added, which came from a manager by its line."""
         self.commits += 1
         try:
+            self.owners.check(line, operations, outcomes)
             events, last = converse(connection, _reading.events_after(self.position, PAGE))
             for event in events:
                 assert event.position == self.position + 1, f"position {event.position} after {self.position}"
                 self.position = event.position
-                self._note(event)
+                self._note(event, line.member.id)
             assert last == self.position
             for pid in {event.pid: None for event in events}:
                 self._compare(converse(connection, _reading.record(pid)))
@@ -97,7 +84,7 @@ class Ledger:
         except AssertionError as error:
             self.complain(str(error))
 
-    def _note(self, event):
+    def _note(self, event, manager):
         kind = type(event).__name__
         self.counts[kind] += 1
         self.log.append((event.pid, event.seq, kind))
@@ -115,7 +102,7 @@ class Ledger:
             state = self._states.get(event.pid)
             self._states[event.pid] = apply(state, event, life.plan)
             if self._watch is not None:
-                self._watch(event, life)
+                self._watch(event, life, manager)
         except Exception as error:  # noqa: BLE001 - it is all told, and the run is over
             self.complain(f"{self.title(event.pid)}: {kind}: {type(error).__name__}: {error}")
 

@@ -6,6 +6,8 @@ import anyio
 
 from procactors import ManagerOptions
 from procactors.testing import SimulatedStore, manager
+from tests.simulation.line import Line
+from tests.simulation.witness import Eye
 
 OPTIONS = ManagerOptions(
     grace_s=3, store_patience_s=8, keep_ended_s=10**9, blocked_loop_s=3600, blocked_after_s=10
@@ -48,11 +50,12 @@ class Place:
             await anyio.sleep(self._rng.choice((0, 0.1, 3, 10)))
 
     async def _live(self):
-        store = SimulatedStore(self._world.store)
+        line = Line(self._world.memory, self._world.ledger)
+        store = SimulatedStore(line)
         m = manager(
             clock=self._world.clock,
             store=store,
-            services={"witness": self._world.witness},
+            services={"witness": Eye(self._world.witness, line)},
             options=OPTIONS,
             max_running=self._world.max_running,
             seed=self._rng.getrandbits(32),
@@ -63,13 +66,14 @@ class Place:
                 store.on_crash = scope.cancel
                 await m.open()
                 self._world.managers.enter(self._number, m)
-                is_killed = await self._suffer(store)
+                is_killed = await self._suffer(store, line)
         finally:
             self._world.managers.leave(self._number)
+            line.cut()
             with anyio.CancelScope(shield=True):
                 await (m.kill() if is_killed or store.has_crashed else m.close())
 
-    async def _suffer(self, store):
+    async def _suffer(self, store, line):
         """Let happen what is to happen, until this manager ends; True: it is killed."""
         while self._faults:
             with anyio.move_on_after(self._faults[0].after):
@@ -86,6 +90,10 @@ class Place:
                     store.fail(int(fault.number))
                 case "slow":
                     store.delay(fault.number)
+                case "freeze":
+                    line.freeze(fault.number)
+                case "mute":
+                    line.mute(fault.number)
         await self._world.is_calm.wait()
         store.delay(0)
         store.reboot()

@@ -24,7 +24,8 @@ class Slots:
             self._follow(event)
         working = [life for life in self._ledger.lives.values() if self._works(life)]
         for owner, count in Counter(life.owner for life in working).items():
-            assert count <= self._max_running, f"{count} run at once in manager {owner}"
+            names = ", ".join(life.name for life in working if life.owner == owner)
+            assert count <= self._max_running, f"{count} run at once in manager {owner}: {names}"
         self._check_limits(working)
 
     def waive(self, pid):

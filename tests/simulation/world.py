@@ -13,7 +13,7 @@ from procactors import ProcactorsError, Process, Step
 from procactors.stores.memory import MemoryStore
 from procactors.testing import VirtualClock
 from tests.simulation import faults
-from tests.simulation.ledger import Ledger, RecordedStore
+from tests.simulation.ledger import Ledger
 from tests.simulation.managers import OPTIONS, Managers, Place
 from tests.simulation.plans import Plans
 from tests.simulation.readers import Readers
@@ -51,7 +51,7 @@ class TimelessLoop(asyncio.SelectorEventLoop):
 
 
 def simulate(seed, watch=None):
-    """Run one simulation, and report on it; `watch(event, life)` sees each event as it is committed."""
+    """Run one simulation, and report on it; `watch(event, life, manager)` sees each event."""
     with asyncio.Runner(loop_factory=TimelessLoop) as runner:
         return runner.run(_simulate(seed, watch))
 
@@ -73,12 +73,11 @@ class World:
         self.ledger = Ledger(self.witness, self.max_running, self.scope.cancel, watch)
         self.witness.ledger = self.ledger
         self.memory = MemoryStore("memory://", self.clock, OPTIONS)
-        self.store = RecordedStore(self.memory, self.ledger)
         self.managers = Managers()
         self.is_calm = anyio.Event()
         self.is_over = anyio.Event()
         plans = Plans(self._rng("plans"))
-        count = rng.choice((1, 1, 1, 2))
+        count = rng.choice((1, 1, 2, 2, 3))
         self.places = [
             Place(number, self._rng(f"place {number}"), faults.draw(self._rng(f"faults {number}")), self)
             for number in range(count)

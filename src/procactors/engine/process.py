@@ -120,6 +120,11 @@ class ProcessActor(Actor[Message]):
         return self._is_waiting and self._children is not None and self._children.expected <= ends
 
     @property
+    def is_over(self) -> bool:
+        """Whether it has nothing more to do with the process."""
+        return self._journal.is_over
+
+    @property
     def is_limited(self) -> bool:
         """Whether its end lets another one run that the same limits hold back."""
         return self._plan.limits is not None

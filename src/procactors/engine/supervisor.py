@@ -161,7 +161,7 @@ class SupervisorActor(Actor[Any]):
     def _move_slot(self, message: GiveSlot | TakeSlot | KeepSlot) -> None:
         """Let others have the slot of a process that waits for its children, until it wants it back."""
         match message:
-            case GiveSlot(pid) if pid in self._running:
+            case GiveSlot(pid) if pid in self._running and pid not in self._next:
                 self._admission.give_back(pid)
                 self._let_return()
                 if self._admission.has_waiting or self._running[pid][1].is_limited:
@@ -180,13 +180,20 @@ class SupervisorActor(Actor[Any]):
 
     def _run(self, actor: ProcessActor) -> None:
         if actor.pid in self._running:
-            self._next[actor.pid] = actor
+            self._follow(*self._running[actor.pid], actor)
             return
         ref = self._room.processes.spawn(lambda: actor, name=_PREFIX + actor.pid, options=_CHILD)
         self._running[actor.pid] = (ref, actor)
         self.watch(ref)
         if self._is_draining:
             ref.tell(Release())
+
+    def _follow(self, ref: ActorRef[Any], former: ProcessActor, following: ProcessActor) -> None:
+        """Let an actor begin when the former one has ended, which may not know that it lost the process."""
+        self._next[following.pid] = following
+        self._admission.forget(following.pid)
+        if not former.is_over:
+            ref.tell(Release(now=True))
 
     def _step_of(self, actor_name: str) -> str | None:
         found = self._running.get(actor_name.removeprefix(_PREFIX))

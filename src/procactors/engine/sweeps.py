@@ -123,8 +123,8 @@ class Sweeps:
             also_own: Also those of this manager, which has just begun another life.
         """
         me = self._room.member
+        now = self._room.store.now()  # before it asks: it may be suspended until the answer is out of date
         members = await self._room.store.members()
-        now = self._room.store.now()
         dead = [m for m in members if m.id != me.id and is_gone(m, me.identity, now)]
         for member in dead:
             await self._free(OwnedBy(member.id, is_gone=True), f"manager {member.identity.name} is gone")
