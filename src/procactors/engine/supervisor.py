@@ -1,8 +1,8 @@
 """The supervisor actor: the registry of running processes, and who may run next.
 
-It starts one process actor for each process that this manager owns, claims what is due when a slot is free,
-adopts what dead managers left, and settles free processes whose time is over. It never waits for the store
-itself: what takes time is an errand, a child task that comes back as a message.
+It starts one process actor for each process that this manager owns, and hands out the slots. It never waits
+for the store itself: what has to be looked up or done there is an errand, a child task that comes back as a
+message (`procactors.engine.errands`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from procactors.actors import (
     TaskEnded,
     Terminated,
 )
-from procactors.engine import control
 from procactors.engine.admission import Admission
-from procactors.engine.children import cancel_bereaved
+from procactors.engine.errands import Errands
 from procactors.engine.messages import (
     CommandsArrived,
     Deliver,
@@ -47,24 +46,19 @@ from procactors.engine.messages import (
     TakeSlot,
 )
 from procactors.engine.process import ProcessActor
-from procactors.engine.sweeps import Adoption, Claim, Sweeps
-from procactors.model.state import is_owned
+from procactors.engine.sweeps import Sweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from procactors.engine.room import Room
-    from procactors.stores import News
-    from procactors.stores._batch import Command
+    from procactors.stores._batch import Command, Swept
 
 _log = logging.getLogger("procactors.engine")
 
 _PREFIX = "process-"
-_RETRY_ERRAND_S = 1.0
 _PARENT_HEARS_S = 0.005
 """Within this time a parent hears of its child's end, and takes the slot that has become free."""
-_LOOK_FOR_DEAD_S = 0.5
-"""While there are others: one that was killed on this machine is taken over from in under a second."""
 
 
 class SupervisorActor(Actor[Any]):
@@ -85,29 +79,18 @@ class SupervisorActor(Actor[Any]):
         self._running: dict[str, tuple[ActorRef[Any], ProcessActor]] = {}
         self._next: dict[str, ProcessActor] = {}
         """Actors of processes that came back before their former actor had ended."""
-        self._mending = 0
-        """Tasks that look after a process whose actor came to a bad end."""
-        self._under_way: set[str] = set()
-        self._wanted_again: set[str] = set()
-        self._has_company = False
-        self._is_draining = False
+        self._recovering = 0
+        """Tasks that see to a process whose actor has failed or was abandoned."""
+        self._errands = Errands(room, self._sweeps, self._admission, self)
+        self.is_draining = False
         self._drained: ReplySlot[Any] | None = None
-        self._errands: dict[str, tuple[Callable[[], Awaitable[Any]], Callable[[Any], None]]] = {
-            "bereave": (lambda: cancel_bereaved(room), self._bereaved),
-            "adopt": (self._sweeps.adopt, self._adopted),
-            "claim": (self._claim, self._claimed),
-            "news": (self._news, self._heard),
-            "settle": (self._sweeps.settle, self._settled),
-            "strand": (self._sweeps.strand, self._stranded),
-            "moments": (self._moments, self._set_timers),
-        }
 
     async def on_start(self) -> None:
         """Adopt what dead managers left, and what a former life of this one did; then look around."""
         self._room.step_of_task = self._step_of
         self._room.has_slot = lambda: self._admission.has_slot(len(self._running))
         await self._end_former()
-        self._adopted(await self._sweeps.adopt(also_own=True))
+        self._errands.adopted(await self._sweeps.adopt(also_own=True))
 
     async def _end_former(self) -> None:
         """End the process actors of a former life of this one: nobody would hear of their ends."""
@@ -125,7 +108,7 @@ class SupervisorActor(Actor[Any]):
             case TaskEnded(name, _, end):
                 self._came_back(name, end)
             case Deliver(commands):
-                self._deliver(commands)
+                self.deliver(commands)
             case GiveSlot() | TakeSlot() | KeepSlot():
                 self._move_slot(message)
             case Drain(grace_s):
@@ -140,12 +123,12 @@ class SupervisorActor(Actor[Any]):
                 self._admission.note_queued()
                 self.ref.tell(LookAgain())
             case LookAgain():
-                self._look()
+                self._errands.look()
             case Errand(name):
-                self._send(name)
+                self._errands.send(name)
             case StoreChanged():
-                self._send("news")
-                self._expect_company()
+                self._errands.send("news")
+                self._errands.expect_company()
 
     # Running processes.
 
@@ -153,7 +136,7 @@ class SupervisorActor(Actor[Any]):
         """Give a new process a slot, or answer None: it has to queue in the store."""
         starter = self.take_reply()
         assert starter is not None
-        if self._is_draining or not self._admission.admits(len(self._running)):
+        if self.is_draining or not self._admission.admits(len(self._running)):
             starter.send(None)
             return
         self._run(ProcessActor.born(self._room, message.insert, starter))
@@ -163,20 +146,31 @@ class SupervisorActor(Actor[Any]):
         match message:
             case GiveSlot(pid) if pid in self._running and pid not in self._next:
                 self._admission.give_back(pid)
-                self._let_return()
+                self.let_return()
                 if self._admission.has_waiting or self._running[pid][1].is_limited:
                     self.ref.tell(LookAgain())
             case TakeSlot(pid):
                 reply = self.take_reply()
                 assert reply is not None
                 self._admission.stand_in_line(pid, reply)
-                self._let_return()
+                self.let_return()
             case KeepSlot(pid):
                 self._admission.forget(pid)
 
-    def _let_return(self) -> None:
+    def let_return(self) -> None:
+        """Give free slots to those who return from waiting."""
         while (reply := self._admission.next_to_return(len(self._running))) is not None:
             reply.send(None)
+
+    @property
+    def running(self) -> int:
+        """How many processes run here, some of them perhaps without a slot."""
+        return len(self._running)
+
+    def take(self, swept: Swept) -> None:
+        """Run a process that was claimed."""
+        epoch = swept.written.epoch
+        self._run(ProcessActor.taken(self._room, swept.record, swept.written.state, epoch))
 
     def _run(self, actor: ProcessActor) -> None:
         if actor.pid in self._running:
@@ -185,7 +179,7 @@ class SupervisorActor(Actor[Any]):
         ref = self._room.processes.spawn(lambda: actor, name=_PREFIX + actor.pid, options=_CHILD)
         self._running[actor.pid] = (ref, actor)
         self.watch(ref)
-        if self._is_draining:
+        if self.is_draining:
             ref.tell(Release())
 
     def _follow(self, ref: ActorRef[Any], former: ProcessActor, following: ProcessActor) -> None:
@@ -205,26 +199,26 @@ class SupervisorActor(Actor[Any]):
         _, actor = self._running.pop(pid)
         self._admission.forget(pid)
         if actor.had_children:
-            self._send("bereave")
+            self._errands.send("bereave")
         following = self._next.pop(pid, None)
         if following is not None:
             self._run(following)
-            self._send("news")  # what was wanted of it meanwhile was told to the former one
+            self._errands.send("news")  # what was wanted of it meanwhile was told to the former one
         elif isinstance(end, Abandoned) and actor.cause is not None:
-            self._mending += 1
+            self._recovering += 1
             self.spawn(self._succeed, actor, name="succeed")
         elif isinstance(end, Failed | Abandoned):
             _log.error("the actor of process %s ended: %s; the process is taken up again", pid, end)
-            self._mending += 1
+            self._recovering += 1
             self.spawn(self._sweeps.recover_own, pid, f"its actor ended: {end}", name="recover")
         self._after_end(actor)
 
     def _after_end(self, actor: ProcessActor) -> None:
         """A slot is free: it goes to who returns, and if nobody does in a moment, to what is queued."""
-        if self._is_draining:
+        if self.is_draining:
             self._finish_drain()
             return
-        self._let_return()
+        self.let_return()
         _, parent = self._running.get(actor.parent_pid or "", (None, None))
         if parent is not None and parent.may_return(self._admission.max_running):
             self.set_timer(f"slot of {actor.pid}", _PARENT_HEARS_S, LookAgain())
@@ -238,7 +232,7 @@ class SupervisorActor(Actor[Any]):
             return None
         return ProcessActor.successor(self._room, record, actor.cause)
 
-    def _deliver(self, commands: tuple[Command, ...]) -> None:
+    def deliver(self, commands: tuple[Command, ...]) -> None:
         """Hand commands to the actors of the processes that run here."""
         by_pid: dict[str, list[Command]] = {}
         for command in commands:
@@ -247,129 +241,24 @@ class SupervisorActor(Actor[Any]):
             if pid in self._running:
                 self._running[pid][0].tell(CommandsArrived(tuple(its)))
 
-    # Errands: one of a kind at a time, and once more if it was wanted meanwhile.
-
-    def _send(self, name: str) -> None:
-        if self._is_draining and name != "news":
-            return  # what others want of the steps that still run is heard to the end
-        if name in self._under_way:
-            self._wanted_again.add(name)
-        else:
-            self._under_way.add(name)
-            self.spawn(self._errands[name][0], name=name)
-
     def _came_back(self, name: str, end: Exit) -> None:
         if name in self._errands:
-            self._errand_ended(name, end)
+            self._errands.ended(name, end)
         elif name in {"succeed", "recover"}:
-            self._mending -= 1
+            self._recovering -= 1
             if name == "recover":
-                self._look()
+                self._errands.look()
             elif isinstance(end, Normal) and end.value is not None:
                 self._run(end.value)
-        if self._is_draining:
+        if self.is_draining:
             self._finish_drain()
-
-    def _errand_ended(self, name: str, end: Exit) -> None:
-        self._under_way.discard(name)
-        if name == "claim":
-            self._admission.end_claim()
-        if isinstance(end, Normal):
-            self._errands[name][1](end.value)
-        else:
-            _log.warning("%s failed and is tried again: %s", name, end.error)
-            self.set_timer(f"retry-{name}", _RETRY_ERRAND_S, Errand(name))
-        if name in self._wanted_again:
-            self._wanted_again.discard(name)
-            self._send(name)
-
-    def _look(self) -> None:
-        """Claim if a slot is free, or as soon as one is; then see when to look again."""
-        if self._admission.free(len(self._running)):
-            self._send("claim")
-        else:
-            self._admission.has_waiting = True
-            self._send("moments")
-
-    async def _claim(self) -> Claim:
-        return await self._sweeps.claim(self._admission.begin_claim(len(self._running)))
-
-    def _claimed(self, claim: Claim) -> None:
-        self._admission.note_claim(claim.asked, len(claim.swept))
-        for swept in claim.swept:
-            state = swept.written.state
-            if is_owned(state):
-                self._run(ProcessActor.taken(self._room, swept.record, state, swept.written.epoch))
-        self._let_return()
-        if claim.may_have_more or self._admission.has_waiting:
-            self._look()
-        else:
-            self._send("moments")
-        if self._room.catalog.refused:
-            self.set_timer("strand", self._room.options.blocked_after_s, Errand("strand"))
-
-    async def _news(self) -> News:
-        return await self._room.store.news(self._room.member.id, frozenset(self._room.catalog.refused))
-
-    def _heard(self, news: News) -> None:
-        own = tuple(c for c in news.commands if c.owner is not None)
-        if own:
-            self._deliver(own)
-        for command in news.commands:
-            if command.owner is None and not self._is_draining:
-                self.spawn(control.obey_for_nobody, self._room, command, name="obey")
-        if news.is_bereaved:
-            self._send("bereave")
-        if news.is_due:
-            self._admission.has_waiting = True
-            self._look()
-        self._send("moments")
-
-    def _settled(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
-        self._send("settle" if has_more else "claim")
-
-    def _stranded(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
-        if has_more:
-            self._send("strand")
-        else:
-            self._room.catalog.forget_refused()
-            self._look()
-
-    def _bereaved(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
-        if has_more:
-            self._send("bereave")
-
-    def _adopted(self, adoption: Adoption) -> None:
-        self._has_company = False
-        if adoption.has_company:
-            self._expect_company()
-        if adoption.may_have_freed:
-            self._send("bereave")
-            self._look()
-
-    def _expect_company(self) -> None:
-        """Look again soon whether another member has died; one that is alone need not."""
-        if not self._has_company:
-            self._has_company = True
-            every = min(self._room.options.lease_s / 4, _LOOK_FOR_DEAD_S)
-            self.set_timer("adopt", every, Errand("adopt"))
-
-    async def _moments(self) -> tuple[float | None, float | None]:
-        return await self._sweeps.next_moments(has_room=self._admission.free(len(self._running)) > 0)
-
-    def _set_timers(self, moments: tuple[float | None, float | None]) -> None:
-        due, expires = moments
-        if due is not None:
-            self.set_timer("due", due, LookAgain())
-        if expires is not None:
-            self.set_timer("expires", expires, Errand("settle"))
 
     # The end.
 
     def _drain(self, grace_s: float) -> None:
         """Release every process: after its step, or by force when the grace is over."""
         self._drained = self.take_reply()
-        self._is_draining = True
+        self.is_draining = True
         for ref, _ in self._running.values():
             ref.tell(Release())
         self._room.call_later(grace_s, self._cut_all)
@@ -380,7 +269,7 @@ class SupervisorActor(Actor[Any]):
             ref.tell(Release(now=True))
 
     def _finish_drain(self) -> None:
-        is_busy = self._running or self._mending or "claim" in self._under_way
+        is_busy = self._running or self._recovering or self._errands.is_claiming
         if not is_busy and self._drained is not None:
             self._drained.send(None)
             self._drained = None
