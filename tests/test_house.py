@@ -41,7 +41,6 @@ PUBLIC_PACKAGES = [
     "procactors.errors",
     "procactors.otel",
     "procactors.testing",
-    "procactors.web",
 ]
 PUBLIC_NAMES = [
     "ProcessManager",

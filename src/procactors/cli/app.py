@@ -1,4 +1,7 @@
-"""The commands of `procactors`, one function each; what `--help` says of them is their docstring."""
+"""The commands of `procactors`, one function each; what `--help` says of them is their docstring.
+
+Those that start processes and show them are here; the others are put to them at the end.
+"""
 
 # ruff: noqa: FBT002, PLR0917 - Typer makes options of parameters, by their names
 
@@ -13,22 +16,22 @@ import anyio
 import msgspec
 import typer
 
-from procactors.cli import listing, queues
+from procactors.cli import listing, queues, verbs
 from procactors.cli.arguments import json_given, pid_given, statuses_given, store_url
 from procactors.cli.console import note, stdout, write_result
 from procactors.cli.demo.command import Demo
 from procactors.cli.demo.places import places
 from procactors.cli.details import CHILDREN_MAX, details
-from procactors.cli.failure import FAILED, FINISHED, BadInputError, CommandError, failures_as_lines
+from procactors.cli.failure import FAILED, FINISHED, BadInputError, failures_as_lines
 from procactors.cli.health import health
-from procactors.cli.parameters import URL_VARIABLE, AsJson, Data, Db, Pid, StepName
+from procactors.cli.parameters import URL_VARIABLE, AsJson, Data, Db, Pid
 from procactors.cli.run import Foreground, Order
 from procactors.cli.serve import serve
 from procactors.cli.store import note_if_nobody_runs, on_store
 from procactors.cli.target import definition
 from procactors.cli.watch import now
 from procactors.cli.watch import watch as watch_process
-from procactors.cli.wording import pretty_json, short
+from procactors.cli.wording import pretty_json
 from procactors.cli.worker import worker
 from procactors.model.event_body import document
 from procactors.model.status import ProcessStatus
@@ -219,103 +222,6 @@ def watch(
 
 
 @app.command()
-def proceed(pid: Pid, data: Data = None, db: Db = "") -> None:
-    """Answer an interrupted process, so that it goes on.
-
-    The answer is merged over its data; without --data it goes on with what there is.
-    """
-    with failures_as_lines():
-        answer = json_given(data)
-
-    async def answered(client: ProcessManager) -> None:
-        whole = await client.proceed(await pid_given(client, pid), answer)
-        note(f"{short(whole)} goes on")
-        await note_if_nobody_runs(client)
-
-    on_store(db, answered)
-
-
-@app.command()
-def cancel(
-    pid: Pid, reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with it")] = "", db: Db = ""
-) -> None:
-    """Cancel a process: no further step starts.
-
-    A step that is running is cancelled. Exits with 1 if the process is over already.
-    """
-
-    async def cancelled(client: ProcessManager) -> None:
-        whole = await pid_given(client, pid)
-        if not await client.cancel(whole, reason=reason):
-            raise CommandError(f"{short(whole)} is over: it is {(await client.info(whole)).status}")
-        note(f"{short(whole)} is cancelled")
-
-    on_store(db, cancelled)
-
-
-@app.command()
-def retry(pid: Pid, db: Db = "") -> None:
-    """Go on with a failed process, from its failed step."""
-
-    async def retried(client: ProcessManager) -> None:
-        whole = await pid_given(client, pid)
-        await client.retry(whole)
-        note(f"{short(whole)} goes on from {(await client.info(whole)).step}")
-        await note_if_nobody_runs(client)
-
-    on_store(db, retried)
-
-
-@app.command()
-def skip(pid: Pid, step: StepName, db: Db = "") -> None:
-    """Go on behind a step that failed or blocks.
-
-    The step's input goes on to the next one.
-    """
-
-    async def skipped(client: ProcessManager) -> None:
-        whole = await pid_given(client, pid)
-        await client.skip(whole, step)
-        note(f"{short(whole)} goes on behind {step}")
-        await note_if_nobody_runs(client)
-
-    on_store(db, skipped)
-
-
-@app.command()
-def rewind(pid: Pid, step: StepName, db: Db = "") -> None:
-    """Run a process again from a step on.
-
-    The step gets the input that it had. The process may have ended; nobody may be running it.
-    """
-
-    async def rewound(client: ProcessManager) -> None:
-        whole = await pid_given(client, pid)
-        await client.rewind(whole, step)
-        note(f"{short(whole)} goes back to {step}")
-        await note_if_nobody_runs(client)
-
-    on_store(db, rewound)
-
-
-@app.command()
-def fork(pid: Pid, step: StepName, data: Data = None, db: Db = "") -> None:
-    """Start a process like another, from a step on.
-
-    Prints the new pid. The step gets --data, or else the input that it had there.
-    """
-    with failures_as_lines():
-        value = json_given(data)
-
-    async def forked(client: ProcessManager) -> None:
-        handle = await client.fork(await pid_given(client, pid), step, value)
-        write_result(handle.pid)
-        await note_if_nobody_runs(client)
-
-    on_store(db, forked)
-
-
-@app.command()
 def counts(as_json: AsJson = False, db: Db = "") -> None:
     """Count the processes of each status."""
     counted = on_store(db, lambda client: client.counts())
@@ -351,7 +257,21 @@ def managers(
         note("no managers on this store")
 
 
-for command in (serve, worker, health, queues.pause, queues.resume, queues.drain, queues.queues):
+for command in (
+    verbs.proceed,
+    verbs.cancel,
+    verbs.retry,
+    verbs.skip,
+    verbs.rewind,
+    verbs.fork,
+    serve,
+    worker,
+    health,
+    queues.pause,
+    queues.resume,
+    queues.drain,
+    queues.queues,
+):
     app.command()(command)
 
 

@@ -8,9 +8,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from procactors._wording import duration
 from procactors.cli import drawing, status_style
 from procactors.cli.answering import command_to_answer, db_words
-from procactors.cli.wording import clean, command, duration, moment, pretty_json, short
+from procactors.cli.wording import clean, command, moment, pretty_json, short
 from procactors.model.status import ProcessStatus, StepStatus
 
 if TYPE_CHECKING:

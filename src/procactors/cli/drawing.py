@@ -10,8 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from procactors._wording import duration
 from procactors.cli import status_style
-from procactors.cli.wording import amount, clean, duration, short
+from procactors.cli.wording import amount, clean, short
 from procactors.model.status import ProcessStatus, StepStatus
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from procactors._wording import duration
 from procactors.cli import status_style
-from procactors.cli.wording import clean, duration, short
+from procactors.cli.wording import clean, short
 from procactors.model.status import ProcessStatus, StepStatus
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ def drain(
 
 
 def queues(as_json: AsJson = False, db: Db = "") -> None:
-    """List queues: what is alive of each definition, what holds it back."""
+    """List queues: what is alive of each, and what holds it back."""
     infos = on_store(db, lambda client: client.queues())
     if as_json:
         write_result(pretty_json(infos))

@@ -8,45 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from procactors._wording import number
+
 if TYPE_CHECKING:
     from datetime import datetime
 
 SHORT_PID = 16
 """So many digits of a pid are its time and a count: enough to tell one manager's processes apart."""
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-
 
 def clean(text: str) -> str:
     """Return the text on one line, without anything that a terminal would obey."""
-    return "".join(
-        " "
-        if char in "\n\t"
-        else "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(char)[0] == "C"
-        else char
-        for char in text
-    )
+    return "".join(map(_harmless, text))
+
+
+def _harmless(char: str) -> str:
+    if char in "\n\t":
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char)[0] == "C" else char
 
 
 def short(pid: str) -> str:
     """Return the digits of a pid that are enough to name it on the command line."""
     return pid[:SHORT_PID]
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person says them: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min", "4 d"."""
-    seconds = max(0.0, seconds)
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if whole < 2 * _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d"
 
 
 def size(count: float) -> str:
@@ -58,11 +42,6 @@ def size(count: float) -> str:
         if count < 1024:
             return f"{count:.1f} {unit}" if count < 100 else f"{count:.0f} {unit}"
     return f"{count / 1024:.1f} TiB"
-
-
-def number(value: float) -> str:
-    """Return a number with its thousands set apart, and no more digits than it needs."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader
 from starlette.responses import HTMLResponse
 
+from procactors._wording import number
 from procactors.model.event import EVENT_CLASSES
 from procactors.web import _wording
 from procactors.web._json import coloured
@@ -37,7 +38,7 @@ def _environment() -> Environment:
         "coloured": coloured,
         "duration": _wording.duration,
         "moment": _wording.moment,
-        "number": _wording.number,
+        "number": number,
         "pretty": _wording.pretty,
         "words": _wording.words,
     }

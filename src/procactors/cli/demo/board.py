@@ -8,11 +8,12 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from procactors._wording import duration
 from procactors.cli import drawing, status_style
 from procactors.cli.demo.archive import Packed, Proposal
 from procactors.cli.demo.count import Counted
 from procactors.cli.demo.duplicates import Duplicates
-from procactors.cli.wording import amount, clean, duration, plural, size
+from procactors.cli.wording import amount, clean, plural, size
 from procactors.model.status import ProcessStatus
 
 if TYPE_CHECKING:
