@@ -59,10 +59,6 @@ class Clock(Protocol):
         """
         ...
 
-    def spin(self) -> None:
-        """Hear that a task goes round and round without a rest, and will until time passes."""
-        ...
-
 
 class SystemClock:
     """The operating system's clocks, as asyncio and trio use them."""
@@ -94,9 +90,6 @@ class SystemClock:
     ) -> None:
         """Have it called as soon as may be."""
         loop.call_soon_threadsafe(function)
-
-    def spin(self) -> None:
-        """Do nothing: real time passes by itself."""
 
 
 def to_datetime(instant: float) -> datetime:

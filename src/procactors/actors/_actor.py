@@ -94,8 +94,8 @@ class Actor(Generic[M]):
         asker: that of the actor, or ActorStoppedError.
 
         Args:
-            hand_on: Another actor will give the reply, maybe after this one has ended. Who takes it so has
-                to see that it is given.
+            hand_on: Another actor will give the reply, maybe after this one has ended. It is then up to you
+                that it is given.
         """
         return self._cell.turns.take_reply(hand_on=hand_on)
 

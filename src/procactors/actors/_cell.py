@@ -211,7 +211,7 @@ class Cell:
     def signal(self, message: Message) -> None:
         """Tell the actor something that must not fail; one that has ended does not need it any more."""
         if self.exit is None:
-            self.turns.deliver_always(message, message)
+            self.turns.deliver(message, message, always=True)
 
     def watch(self, other: Cell) -> None:
         """Hear of the end of `other`."""

@@ -192,7 +192,7 @@ class StagedMailbox:
     def has_room(self, message: Message) -> bool:
         """Tell whether `put` would take `message` now."""
         queue = self._by_type.get(type(message)) or self._queue_of(type(message))
-        return queue.keyed is not None or len(queue.items) < queue.lane.capacity
+        return not queue.is_full
 
     async def room(self, message: Message) -> None:
         """Wait until the message's lane has room, or refuse at once if its policy is to fail.

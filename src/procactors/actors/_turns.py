@@ -163,15 +163,12 @@ class Turns:
 
     # In the middle of a turn.
 
-    def deliver(self, item: Any, message: Message) -> None:
-        """Put an item into the mailbox; the actor hears at once if it is more urgent than its work."""
-        lane = self.mailbox.put(item, message)
-        if lane < self._lane and self.current is not None and self._actor is not None:
-            self.call_hook(self._actor.on_urgent, message)
+    def deliver(self, item: Any, message: Message, *, always: bool = False) -> None:
+        """Put an item into the mailbox; the actor hears at once if it is more urgent than its work.
 
-    def deliver_always(self, item: Any, message: Message) -> None:
-        """Do the same for what the runtime itself tells: a full lane does not refuse it."""
-        lane = self.mailbox.put(item, message, always=True)
+        What the runtime itself tells (`always`) is not refused by a full lane.
+        """
+        lane = self.mailbox.put(item, message, always=always)
         if lane < self._lane and self.current is not None and self._actor is not None:
             self.call_hook(self._actor.on_urgent, message)
 
@@ -218,7 +215,7 @@ class Turns:
         self.cancel_timer(key)
         if self._actor is not None:
             fired = self._fired[key] = Fired(key, message)
-            fired.timer = self._heap.after(delay, lambda: self.deliver_always(fired, message))
+            fired.timer = self._heap.after(delay, lambda: self.deliver(fired, message, always=True))
 
     def cancel_timer(self, key: str) -> None:
         """Make the timer of this key void."""

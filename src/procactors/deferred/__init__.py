@@ -4,14 +4,14 @@ MediaWiki's semantics, for asyncio and trio: stages, nesting, merging, rounds, i
 works without a process manager; one is reached only as somebody who takes processes.
 """
 
+from procactors.deferred._defer import current_updates as current_updates
+from procactors.deferred._defer import defer as defer
+from procactors.deferred._defer import defer_into as defer_into
 from procactors.deferred._lazy import LazyScope as LazyScope
 from procactors.deferred._queue import DeferredUpdates as DeferredUpdates
 from procactors.deferred._report import Report as Report
 from procactors.deferred._scheduler import DeferredScheduler as DeferredScheduler
 from procactors.deferred._scheduler import SchedulerStatistics as SchedulerStatistics
-from procactors.deferred._scope import current_updates as current_updates
-from procactors.deferred._scope import defer as defer
-from procactors.deferred._scope import defer_into as defer_into
 from procactors.deferred._scope import deferred_scope as deferred_scope
 from procactors.deferred._stage import Stage as Stage
 from procactors.deferred._transactions import Transactions as Transactions

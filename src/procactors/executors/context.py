@@ -139,11 +139,11 @@ class StepContext:
         """Have `function(connection, *args)` write in the same transaction as this step's checkpoint.
 
         So both are done, exactly once, or neither, whatever crashes: the way to write to tables beside those
-        of the store. The function is called when the step has returned, by the store's one writer, with its
-        connection: a plain function and a connection of sqlite3 with SQLite, an async one and a connection of
-        asyncpg with PostgreSQL. All such functions of a step have 250 ms together; they neither commit nor
-        roll back. If it raises, the attempt fails with that error and its writes are
-        undone. If the attempt fails before, it is not called.
+        of the store. The store's one writer calls the function when the step has returned, with its own
+        connection: with SQLite a plain function and a connection of sqlite3, with PostgreSQL an async one and
+        a connection of asyncpg. All such functions of a step have 250 ms together, and may neither commit nor
+        roll back. If one raises, the attempt fails with that error, and what it wrote is undone. If the
+        attempt has failed before, it is not called.
 
         Args:
             function: A function of the connection and `args`.

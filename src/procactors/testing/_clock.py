@@ -163,13 +163,6 @@ class VirtualClock:
         """Return for how many seconds of real time to wait for what is outside; None: as long as it takes."""
         return self._calls.patience()
 
-    def spin(self) -> None:
-        """Hear that something goes round and round until time passes: let it pass."""
-        if self._outside:
-            self._take_back()
-        elif self._auto:
-            self._jump()
-
     def _take_back(self) -> bool:
         """Let the call come back whose turn it is; False if there is none."""
         function = self._calls.next_back()

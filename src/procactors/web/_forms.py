@@ -20,7 +20,6 @@ _KINDS = {"boolean": "boolean", "integer": "integer", "number": "number", "strin
 _OF_NUMBERS = {"min": "minimum", "max": "maximum"}
 _LIMITS = {"integer": _OF_NUMBERS, "number": _OF_NUMBERS, "text": {"maxlength": "maxLength"}}
 _DEEPEST = 8
-YES, NO = "true", "false"
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -145,6 +144,11 @@ def _value(field: Field, text: str) -> Any:
 
 
 def json_in(name: str, text: str) -> Any:
+    """Return what the field `name` says in JSON.
+
+    Raises:
+        InvalidDataError: It is not JSON.
+    """
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -103,13 +103,14 @@ def document(root: str) -> dict[str, Any]:
 
 def _widely_read(part: Any) -> Any:
     """Return schemas with tuples as lists of so many items, as many tools stumble over `prefixItems`."""
-    if isinstance(part, dict):
-        kinds = part.get("prefixItems")
-        plain = part if kinds is None else {**part, "prefixItems": None, "items": {"anyOf": kinds}}
-        return {
-            key: _widely_read(value) for key, value in plain.items() if (key, value) != ("prefixItems", None)
-        }
-    return [_widely_read(one) for one in part] if isinstance(part, list) else part
+    if isinstance(part, list):
+        return [_widely_read(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    found = {key: _widely_read(value) for key, value in part.items()}
+    if "prefixItems" in found:
+        found["items"] = {"anyOf": found.pop("prefixItems")}
+    return found
 
 
 def _describe(schema: dict[str, Any]) -> None:

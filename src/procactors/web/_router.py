@@ -44,7 +44,7 @@ def router(
                 response_class=Response,
                 summary=operation["summary"],
                 operation_id=operation["operationId"],
-                openapi_extra=_alone(operation, schemas),
+                openapi_extra=_inlined(operation, schemas),
             )
     return found
 
@@ -79,16 +79,16 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _alone(part: Any, schemas: dict[str, Any], within: tuple[str, ...] = ()) -> Any:
+def _inlined(part: Any, schemas: dict[str, Any], within: tuple[str, ...] = ()) -> Any:
     """Return a part of the description without references, which lead nowhere in another document.
 
     What is within itself, as a cause is within its error, is an object there.
     """
     if isinstance(part, dict):
         if "$ref" not in part:
-            return {key: _alone(value, schemas, within) for key, value in part.items()}
+            return {key: _inlined(value, schemas, within) for key, value in part.items()}
         name = part["$ref"].rpartition("/")[2]
         if name in within:
             return {"type": "object", "title": name}
-        return _alone(schemas[name], schemas, (*within, name))
-    return [_alone(one, schemas, within) for one in part] if isinstance(part, list) else part
+        return _inlined(schemas[name], schemas, (*within, name))
+    return [_inlined(one, schemas, within) for one in part] if isinstance(part, list) else part

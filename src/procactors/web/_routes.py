@@ -41,8 +41,8 @@ def routed(
 ) -> App:
     """Return the application; see `process_app`."""
     api = _api(manager, authorize, processes, redact)
-    failed = _Failed(Pages(api))
-    handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), failed.respond)
+    responses = _ErrorResponses(Pages(api))
+    handlers: Any = dict.fromkeys((HTTPException, ProcactorsError, Exception), responses.respond)
     routes: list[Route | Mount] = [*_api_routes(api), *_page_routes(api)]
     return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers))
 
@@ -96,7 +96,7 @@ def _page_routes(api: Api) -> list[Route | Mount]:
     ]
 
 
-class _Failed:
+class _ErrorResponses:
     """Tells people by a page, programs by problem details."""
 
     def __init__(self, pages: Pages) -> None:

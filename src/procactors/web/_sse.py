@@ -34,7 +34,8 @@ def message(kind: str, data: bytes, number: int | None) -> bytes:
 
 def opening(number: int | None) -> bytes:
     """Return what comes first: how soon to come back, and where the stream begins, which is no event."""
-    return f"retry: {RECONNECT_MS}\n{'' if number is None else f'id: {number}{chr(10)}'}\n".encode()
+    place = "" if number is None else f"id: {number}\n"
+    return f"retry: {RECONNECT_MS}\n{place}\n".encode()
 
 
 class Streaming(Response):

@@ -39,7 +39,7 @@ async def _cancel(manager: ProcessManager, pid: str, body: _body.Reason) -> str:
     return pid
 
 
-async def _retry(manager: ProcessManager, pid: str, _body: _body.Nothing) -> str:
+async def _retry(manager: ProcessManager, pid: str, _nothing: _body.Nothing) -> str:
     await manager.retry(pid)
     return pid
 
