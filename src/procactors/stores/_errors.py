@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from procactors.errors import InvalidDataError, InvalidStoreError, StoreUnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from procactors.errors import InvalidDataError, InvalidStoreError, ProcactorsError, StoreUnavailableError
 
 _NOT_AS_MADE = ("no such table", "no such column", "has no column", "no such function", "syntax error")
 """Somebody has changed our tables, or added a trigger that is broken."""
 _NOT_A_DATABASE = ("file is not a database", "malformed", "unsupported file format", "encrypted")
 
 
-@contextmanager
-def translated(where: str) -> Iterator[None]:
-    """Turn what sqlite3 raises into an error that says whether trying again can help, and where.
+class Translated:
+    """Turns what sqlite3 raises in a `with` block into an error that says whether trying again can help.
+
+    Around every commit and every look at the file: a generator would take four times as long.
 
     Raises:
         StoreUnavailableError: It may help.
         InvalidStoreError: The database can't be used.
         InvalidDataError: What was to be written can't be kept.
     """
-    try:
-        yield
-    except (sqlite3.IntegrityError, sqlite3.DataError) as error:
-        raise InvalidDataError(f"{where} can't keep what was to be written: {error}") from error
-    except sqlite3.Error as error:
-        text = str(error)
-        if any(sign in text for sign in _NOT_A_DATABASE):
-            raise InvalidStoreError(f"{where} is not a usable SQLite database: {text}") from error
-        if any(sign in text for sign in _NOT_AS_MADE):
-            raise InvalidStoreError(f"{where} refused: {text}") from error
-        raise StoreUnavailableError(f"{where} can't be used now: {text}{_advice(text)}") from error
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str) -> None:
+        """Name the database as `where` in the error."""
+        self._where = where
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Raise our error in place of sqlite3's."""
+        if isinstance(error, sqlite3.Error):
+            raise _ours(error, self._where) from error
+
+
+def _ours(error: sqlite3.Error, where: str) -> ProcactorsError:
+    text = str(error)
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
+        return InvalidDataError(f"{where} can't keep what was to be written: {text}")
+    if any(sign in text for sign in _NOT_A_DATABASE):
+        return InvalidStoreError(f"{where} is not a usable SQLite database: {text}")
+    if any(sign in text for sign in _NOT_AS_MADE):
+        return InvalidStoreError(f"{where} refused: {text}")
+    return StoreUnavailableError(f"{where} can't be used now: {text}{_advice(text)}")
 
 
 def _advice(text: str) -> str:

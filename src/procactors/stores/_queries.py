@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_CHUNKS = (128, 64, 32, 16, 8, 4, 2, 1)
-"""How many rows one statement takes: few different texts, so that prepared statements are reused."""
+_MOST_ROWS = 128
+"""How many rows one statement takes at most; else a power of two: few different texts, so that prepared
+statements are reused."""
 
 _NAME = re.compile(r"^-- name: (\w+)(?: \(ends (\w+)\))?$", re.MULTILINE)
 _ROWS = re.compile(r"ROWS(\((?:[^()]|\([^()]*\))*\))")
@@ -57,11 +58,11 @@ class Queries:
     def chunks(self, name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any], int]]:
         """Cut `rows` into as many statements as needed, each with its flat parameters and their rows."""
         start = 0
-        for size in _CHUNKS:
-            while len(rows) - start >= size:
-                chunk = rows[start : start + size]
-                yield self.repeated(name, size), [value for row in chunk for value in row], size
-                start += size
+        while left := len(rows) - start:
+            size = min(_MOST_ROWS, 1 << left.bit_length() - 1)
+            chunk = rows[start : start + size]
+            yield self.repeated(name, size), [value for row in chunk for value in row], size
+            start += size
 
 
 @lru_cache

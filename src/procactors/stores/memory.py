@@ -15,7 +15,7 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 
 from procactors.errors import InvalidStoreError
 from procactors.stores._borrowed import foreign
-from procactors.stores._errors import translated
+from procactors.stores._errors import Translated
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
 from procactors.stores._on_sqlite import converse, transact
@@ -66,13 +66,13 @@ class MemoryStore(TalkingStore):
 
     async def _read(self, talk: Talk[T]) -> T:
         connection = await self._opened()
-        with translated(self.url):
+        with Translated(self.url):
             return converse(connection, talk)
 
     async def _write(self, talk: Talk[T]) -> T:
         connection = await self._opened()
         changes_before = connection.total_changes
-        with translated(self.url):
+        with Translated(self.url):
             result = transact(connection, talk)
         if self._users > 1 and connection.total_changes != changes_before:
             self._tell_users()

@@ -17,11 +17,12 @@ from procactors.errors import InvalidStoreError, StoreUnavailableError
 from procactors.stores import _vacuum
 from procactors.stores._borrowed import foreign
 from procactors.stores._changes import Changes
-from procactors.stores._errors import translated
+from procactors.stores._errors import Translated
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
 from procactors.stores._mounts import refuse_network
 from procactors.stores._on_sqlite import converse, nest, transact
+from procactors.stores._polling import first_answer
 from procactors.stores._talking import TalkingStore
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class SqliteStore(TalkingStore):
     async def _connected(self) -> _Connection:
         connection = _Connection(self.connect, iter_chunk_size=64)
         try:
-            with translated(self.url), anyio.CancelScope(shield=True):
+            with Translated(self.url), anyio.CancelScope(shield=True):
                 await self._outside(connection)
         except BaseException:
             connection.join()
@@ -157,7 +158,7 @@ class SqliteStore(TalkingStore):
             raise foreign(self.url, connection)
         hop = connection._execute(nest, connection._conn, talk)  # type: ignore[no-untyped-call] # noqa: SLF001 - one for all of it
         try:
-            with translated(self.url), anyio.CancelScope(shield=True):
+            with Translated(self.url), anyio.CancelScope(shield=True):
                 result: T = await self._outside(hop)
         except StoreUnavailableError as error:
             if "no such table" in str(error):
@@ -168,7 +169,7 @@ class SqliteStore(TalkingStore):
     async def _on(self, connection: _Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:
         if connection is None:
             raise InvalidStoreError(f"{self.url} is not open")
-        with translated(self.url):
+        with Translated(self.url):
             return await self._outside(connection.run(function))
 
     async def give_back_space(self) -> None:
@@ -195,19 +196,25 @@ class SqliteStore(TalkingStore):
         if changes is None:
             raise InvalidStoreError(f"{self.url} is not open")
         while True:
-            attentive = changes.has_company or self.clock.monotonic() < self._attentive_until
-            await anyio.sleep(self.options.poll_active_s if attentive else self.options.poll_idle_s)
-            if await self._look():
+            came = await first_answer(self._glance, self._pause_s)
+            if came is None:
+                came = await self._on(self._writer, self._others_changed)
+            if came:
                 if changes.is_certain:
                     self._attentive_until = self.clock.monotonic() + _ATTENTIVE_S
                 return
 
-    async def _look(self) -> bool:
-        """Tell whether others have changed the file: some microseconds, much less than a hop."""
-        if self._writer is not None and self._writer.is_idle:
-            with translated(self.url):
-                return self._others_changed(self._writer.bare)
-        return await self._on(self._writer, self._others_changed)
+    def _pause_s(self) -> float:
+        assert self._changes is not None
+        attentive = self._changes.has_company or self.clock.monotonic() < self._attentive_until
+        return self.options.poll_active_s if attentive else self.options.poll_idle_s
+
+    def _glance(self) -> bool | None:
+        """Tell whether others have changed the file; None: the writer is at work, and has to be asked."""
+        if self._writer is None or not self._writer.is_idle:
+            return None
+        with Translated(self.url):  # some microseconds, much less than a hop
+            return self._others_changed(self._writer.bare)
 
     def _others_changed(self, connection: sqlite3.Connection) -> bool:
         renewals = 0 if self._lease is None else self._lease.renewals
@@ -225,7 +232,7 @@ class _Renewal:
 
     def renew(self) -> bool:
         """Renew the lease."""
-        with translated(self._store.url):
+        with Translated(self._store.url):
             if self._connection is None:
                 self._connection = self._store.connect()
             return transact(self._connection, renew(self._member, self._store.now() + self._lease_s))

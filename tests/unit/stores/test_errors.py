@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from procactors import InvalidDataError, InvalidStoreError, StoreUnavailableError
-from procactors.stores._errors import translated
+from procactors.stores._errors import Translated
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from procactors.stores._errors import translated
     ],
 )
 def test_an_error_says_what_can_be_done_and_where(raised, kind):
-    with pytest.raises(kind, match=r"app\.db") as caught, translated("sqlite:///app.db"):
+    with pytest.raises(kind, match=r"app\.db") as caught, Translated("sqlite:///app.db"):
         raise raised
     assert type(caught.value) is kind
     assert caught.value.__cause__ is raised
