@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.deferred._handle import DatabaseError, Handle
+from tests.conformance.deferred._handle import DATABASE_ERRORS, DatabaseError, Handle
 
 NAMES = ("main", "ext")
 UNNAMED = object()
@@ -47,6 +47,7 @@ class Balancer:
         self.stage = "error"
         if self.handle.is_explicit:
             raise DatabaseError("explicit-trx-active")
+        self.handle.estimate_writes()
         self.stage = "approved"
 
     async def commit(self):
@@ -55,7 +56,7 @@ class Balancer:
         self.stage = "error"
         try:
             await self.handle.commit("all")
-        except DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise DatabaseError("commit-failed", str(error)) from error
         if was_in_round:
             self._leave_round()
@@ -87,7 +88,7 @@ class Balancer:
             count = 0 if handle.is_open else await handle.run_idle(trigger, errors)
             try:
                 await handle.commit("all")
-            except DatabaseError as error:
+            except DATABASE_ERRORS as error:
                 errors.append(error)
         self.stage = trigger
         return errors

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import asynccontextmanager, contextmanager
 
+from procactors.errors import RoundPendingError
+
 
 class DatabaseError(Exception):
     """What the connection layer raises; `code` is the one that traces have."""
@@ -16,6 +18,10 @@ class DatabaseError(Exception):
     def __init__(self, code, message=""):
         super().__init__(message or code)
         self.code = code
+
+
+DATABASE_ERRORS = (DatabaseError, RoundPendingError)
+"""What the connection layer takes for an error of its own; there, a pending round is one too."""
 
 
 class Section:
@@ -44,6 +50,7 @@ class Handle:
         self.is_automatic = False
         self.is_one_section = False
         self.has_written = False
+        self.is_measured = False
         self.is_failed = False
         self.is_out_of_sync = False
         self.sections = []
@@ -80,6 +87,12 @@ class Handle:
             raise DatabaseError("out-of-sync")
         if self.is_failed and not sql.startswith("ROLLBACK TO"):
             raise DatabaseError("trx-error-state")
+
+    def estimate_writes(self):
+        """Ask how long the writes will take to apply: a query, if the way there was never measured."""
+        if self.is_open and self.has_written and not self.is_measured:
+            self._check("SELECT")
+            self.is_measured = True
 
     async def read(self):
         return await self.query("SELECT text FROM texts ORDER BY id")
@@ -123,7 +136,7 @@ class Handle:
         with self.critical() as section:
             try:
                 await self.query("BEGIN IMMEDIATE", is_control=True)
-            except DatabaseError:
+            except DATABASE_ERRORS:
                 section.is_complete = True
                 raise
             self.is_open = True
@@ -146,8 +159,9 @@ class Handle:
         await self.run_pre_commit()
         with self.critical() as section:
             try:
-                await self.query("COMMIT", is_control=True)
-            except DatabaseError:
+                if self.is_open:  # a callback may have ended it
+                    await self.query("COMMIT", is_control=True)
+            except DATABASE_ERRORS:
                 section.is_complete = True
                 raise
             self.is_open = self.is_failed = False
@@ -181,7 +195,7 @@ class Handle:
             if not self.is_open:
                 try:
                     await self.begin(is_explicit=False)
-                except DatabaseError:
+                except DATABASE_ERRORS:
                     critical.is_complete = True
                     raise
                 owns = self.is_one_section = not self.implicit
@@ -197,7 +211,7 @@ class Handle:
         name = f"atomic{self._savepoints}"
         try:
             await self.query(f"SAVEPOINT {name}", is_control=True)
-        except DatabaseError:
+        except DATABASE_ERRORS:
             critical.is_complete = self.is_failed = True
             raise
         return name
@@ -217,7 +231,7 @@ class Handle:
                     has_committed = True
                 elif section.savepoint:
                     await self.query(f"RELEASE {section.savepoint}", is_control=True)
-            except DatabaseError:
+            except DATABASE_ERRORS:
                 critical.is_complete = self.is_failed = True
                 raise
             if self.is_open and self.sections:
@@ -336,7 +350,7 @@ class Handle:
                     self.implicit = False
                     try:
                         await callback(trigger)
-                    except DatabaseError as error:
+                    except DATABASE_ERRORS as error:
                         errors.append(error)
                         if self.is_open:
                             await self.rollback("internal")
@@ -350,7 +364,7 @@ class Handle:
             return
         try:
             await self.listener(trigger)
-        except DatabaseError as error:
+        except DATABASE_ERRORS as error:
             errors.append(error)
 
     async def _after_commit(self):
