@@ -3,13 +3,22 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-browser screenshots check simulate coverage docs format bench bench-peers clean
+.PHONY: demo test test-lowest test-browser screenshots check simulate coverage docs format bench bench-peers clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/procactors demo $(ARGS)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+# With the oldest versions that pyproject.toml allows; warnings of old libraries about each other are no errors then.
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(LOWEST)
+	$(VENV)-lowest/bin/python -m pytest -n auto --dist loadfile -W default tests/unit tests/contract $(ARGS)
+
+LOWEST = $(shell sed -n '/^dependencies/p; /^cli = /,/^otel = /p' pyproject.toml | grep -o '"[^">]*>=[^";]*' | sed 's/"//; s/>=/==/')
 
 # In a real Chromium, Debian's: /usr/bin/chromium, or what CHROMIUM says. Bounded, as a browser may hang.
 test-browser: $(VENV)/browser.stamp
