@@ -1,6 +1,14 @@
 import pytest
 
-from procactors.deferred import CallableUpdate, DeferredUpdates, TransactionRoundDefiningUpdate
+from procactors.deferred import (
+    CallableUpdate,
+    DataUpdate,
+    DeferredUpdates,
+    EnqueueableUpdate,
+    Report,
+    RoundRequirement,
+    TransactionRoundDefiningUpdate,
+)
 from procactors.deferred._attempt import TransactionRound
 from procactors.errors import RoundPendingError
 from tests.unit.deferred.samples import Note, failing
@@ -79,6 +87,56 @@ async def test_round_that_cannot_begin_is_not_open(ledger):
     with pytest.raises(OSError, match="no database"):
         await updates.attempt(CallableUpdate(print))
     assert not updates.in_round
+
+
+async def test_update_may_commit_its_own_round_and_go_on(ledger):
+    updates = DeferredUpdates(ledger)
+    seen = []
+
+    async def commit_in_between():
+        ledger.write("a")
+        await ledger.commit()
+        seen.append((updates.in_round, ledger.in_transaction()))
+        await ledger.begin()
+        ledger.write("b")
+
+    await updates.attempt(CallableUpdate(commit_in_between))
+    assert seen == [(False, False)]
+    assert (ledger.in_transaction(), ledger.rows()) == (False, ["a", "b"])
+
+
+async def test_bundle_attempts_each_of_its_updates_and_becomes_a_process_if_one_fails(ledger, caplog):
+    enqueued = []
+
+    class Bundle(EnqueueableUpdate):
+        round_requirement = RoundRequirement.ABSENT
+
+        async def run(self):
+            failure = None
+            for name, then in [("a", None), ("b", failing(ValueError("x"))), ("c", None)]:
+                try:
+                    await updates.attempt(Writing(name, then))
+                except ValueError as error:
+                    failure = error
+                    await ledger.rollback()
+            if failure is not None:
+                raise failure
+
+        def as_process(self):
+            return "bundle", {}
+
+    class Writing(Note, DataUpdate):
+        def __init__(self, name, then):
+            super().__init__([], name, then)
+
+        def run(self):
+            ledger.write(self.name)
+            return super().run()
+
+    updates = DeferredUpdates(ledger, enqueue=lambda process, _: enqueued.append(process))
+    updates.add(Bundle())
+    assert await updates.run() == Report(failed=1, enqueued=1)
+    assert (enqueued, ledger.rows()) == (["bundle"], ["a", "c"])
 
 
 class TestForeignRound:
