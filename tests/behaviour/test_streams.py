@@ -194,6 +194,38 @@ async def test_a_subscriber_that_sleeps_between_events_sees_them_all(memory_worl
         assert seen == list(range(1, 604))
 
 
+async def test_a_subscriber_that_begins_to_read_late_sees_what_its_buffer_could_not_hold(memory_world):
+    async with memory_world.manager() as m:
+        handle = await m.start(Process("p", {f"step {n}": echo for n in range(600)}, timeout=None))
+        async with m.subscribe(handle.pid) as events:
+            await handle.result()
+            assert [event.seq async for event in events] == list(range(1, 1204))
+
+
+async def test_to_follow_a_process_reads_it_once_and_its_history_once(memory_world, probe, monkeypatch):
+    reads = []
+
+    def noting(name, method):
+        def read(*args):
+            reads.append(name)
+            return method(*args)
+
+        return read
+
+    for name in ("record", "history", "events_after", "positions", "progress"):
+        monkeypatch.setattr(memory_world.memory, name, noting(name, getattr(memory_world.memory, name)))
+    async with memory_world.manager() as m:
+        handle = await m.start(Process("p", {"a": echo, "b": gated, "c": echo}))
+        await probe.reached["b"].wait()
+        reads.clear()
+        async with m.subscribe(handle.pid) as events:
+            seen = [(await anext(events)).seq for _ in range(5)]
+            probe.gates["b"].set()
+            seen += [event.seq async for event in events]
+        assert seen == list(range(1, 10))
+    assert reads == ["record", "history"]
+
+
 async def test_a_new_subscriber_of_a_running_process_gets_its_current_progress(m, probe):
     handle = await m.start(Process("p", {"a": progresses_and_waits}))
     await probe.reached["told"].wait()

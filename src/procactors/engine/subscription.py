@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from procactors.engine.room import Room
     from procactors.model.event import ProcessEvent
+    from procactors.stores._record import Record
 
 _PAGE = 500
 _NUMBER_MAX = 2**63 - 1  # of events; what stores can keep
@@ -43,6 +44,8 @@ class EventStream:
         self._has_start = after is not None
         self._follower = Follower(pid)
         self._page: deque[ProcessEvent] = deque()
+        self._record: Record | None = None
+        """The process as it was before its history was read."""
         self._reads_store = True
         self._has_ended = False
         """Whether the last event was the end of the process: it may have been retried since."""
@@ -61,7 +64,7 @@ class EventStream:
         try:
             await self._room.streams.ask(Follow(self._follower), timeout=None)
             if self._pid is not None:
-                await self._check_process(self._pid)
+                await self._find_process(self._pid)
             else:
                 await self._find_start()
         except BaseException:
@@ -69,9 +72,9 @@ class EventStream:
             raise
         return self
 
-    async def _check_process(self, pid: str) -> None:
-        record = await read(self._room, self._room.store.record, pid)
-        if record is None:
+    async def _find_process(self, pid: str) -> None:
+        self._record = await read(self._room, self._room.store.record, pid)
+        if self._record is None:
             raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
 
     async def _find_start(self) -> None:
@@ -146,36 +149,38 @@ class EventStream:
     async def _stored(self) -> ProcessEvent | None:
         """Return the next event from the store; at its end, go over to live events."""
         if not self._page:
-            self._page.extend(await self._read_page())
+            if self._follower.is_behind:
+                self._follower.is_behind, self._record = False, None  # what it has missed is to be read, too
+            pid = self._pid
+            self._page.extend(await (self._next_of_all() if pid is None else self._next_of_one(pid)))
         if self._page:
             return self._page.popleft()
-        if self._has_ended:
-            await self.aclose()
-            return None
-        return await self._at_the_end_of_history()
+        self._reads_store = False
+        return None if self._pid is None else self._at_the_end_of_history(self._pid)
 
-    async def _read_page(self) -> list[ProcessEvent]:
-        self._follower.is_behind = False
-        if self._pid is not None:
-            return await read(self._room, self._room.store.history, self._pid, self._last, _PAGE)
+    async def _next_of_one(self, pid: str) -> list[ProcessEvent]:
+        """Return a page of history, unless there was no more when it was looked at; the rest comes live."""
+        if self._record is None:
+            self._record = await read(self._room, self._room.store.record, pid)
+        if self._record is None or self._record.state.seq <= self._last:
+            return []
+        return await read(self._room, self._room.store.history, pid, self._last, _PAGE)
+
+    async def _next_of_all(self) -> list[ProcessEvent]:
         while True:
             events, last = await read(self._room, self._room.store.events_after, self._last, _PAGE)
             if events or last == self._last:
                 return events
             self._last = last  # there were only events that this version does not know
 
-    async def _at_the_end_of_history(self) -> ProcessEvent | None:
-        """Go over to live events, the first being what the running step last said of its progress."""
-        self._reads_store = False
-        if self._pid is None:
-            return None
-        record = await read(self._room, self._room.store.record, self._pid)
+    def _at_the_end_of_history(self, pid: str) -> ProcessEvent | None:
+        """Return what the running step had said of its progress, if it had: the first of the live events."""
+        record, self._record = self._record, None
         if record is None or (record.state.status.is_ended and record.state.seq <= self._last):
-            await self.aclose()
-            return None
-        if record.progress is None or record.state.seq != self._last:
-            return None
-        return decode_body(record.progress, self._pid, self._last, 0)
+            self._has_ended = True
+        elif record.progress is not None and record.state.seq == self._last:
+            return decode_body(record.progress, pid, self._last, 0)
+        return None
 
     async def _live(self) -> ProcessEvent | None:
         """Return the next live event if it follows; what comes again is passed over, a gap is read."""
