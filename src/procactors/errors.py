@@ -140,7 +140,7 @@ class ProcessEndedError(ProcactorsError):
 
 
 class ProcessFailedError(ProcessEndedError):
-    """The process failed; look at `.error`, mend the cause and call `manager.retry(pid)`."""
+    """The process failed; look at `.error`, fix the cause and call `manager.retry(pid)`."""
 
 
 class ProcessTimedOutError(ProcessEndedError):

@@ -15,7 +15,7 @@ _PIPE_WIDTH = 200
 
 
 class ReaderGoneError(Exception):
-    """Who was to read the output has gone, as `head` does."""
+    """Whoever was to read the output has gone, as `head` does."""
 
 
 class _Console(Console):

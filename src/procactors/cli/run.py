@@ -119,7 +119,7 @@ class Foreground:
             return INTERRUPTED
         complain(f"{short(self._pid)} {_end(track)}")
         if track.status is not ProcessStatus.CANCELLED:
-            note(f"to go on from there, once that is mended: {self._command_to_resume()}")
+            note(f"to go on from there, once that is fixed: {self._command_to_resume()}")
         return FAILED
 
     def _command_to_resume(self, answer: Any = None) -> str:

@@ -15,7 +15,7 @@ def listen_to_django() -> None:
         signals.got_request_exception.connect(_note)
 
 
-def _note(sender: Any, **_: Any) -> None:  # noqa: ARG001 - Django's name for who tells
+def _note(sender: Any, **_: Any) -> None:  # noqa: ARG001 - Django's name for the sender
     """Note it; in a thread, with the request's context."""
     scope = ConnectionScope.current()
     if scope is not None:

@@ -30,7 +30,7 @@ _PID = {
     "schema": _A_PID,
 }
 _ONE = {"$ref": _REFERENCE.format(name="ProcessInfo")}
-_PID_ALONE = {  # for who may start but not read
+_PID_ALONE = {  # for those who may start but not read
     "type": "object",
     "properties": {"pid": _A_PID},
     "required": ["pid"],
