@@ -11,6 +11,7 @@ import anyio
 
 from procactors._clock import to_datetime
 from procactors.deferred import defer_into
+from procactors.engine.children import Children
 from procactors.engine.deferral import Deferral
 from procactors.engine.step_transaction import OwnTransaction
 from procactors.errors import InvalidStateError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from procactors.engine.children import Children
+    from procactors.engine.children import Parent
     from procactors.engine.room import Room
     from procactors.executors._executor import Executor
     from procactors.model.definition import Process
@@ -44,8 +45,8 @@ class AttemptHost(Protocol):
         """Store what the step says of its progress."""
         ...
 
-    def children(self) -> Children:
-        """Return where the running attempt's children are kept."""
+    def parent(self) -> Parent:
+        """Return it as the parent of the running attempt's children."""
         ...
 
 
@@ -53,9 +54,9 @@ class Attempt:
     """Runs once."""
 
     __slots__ = (
-        "_executor", "_host", "_loop_thread", "_newest", "_own", "_room", "_scope", "_sent_at", "attempt",
-        "beaten_at", "deferral", "ending", "guests", "is_cut", "is_over", "last_seq", "on_begun", "pid",
-        "plan", "seq", "step",
+        "_children", "_executor", "_host", "_loop_thread", "_newest", "_own", "_room", "_scope", "_sent_at",
+        "attempt", "beaten_at", "deferral", "ending", "guests", "is_cut", "is_over", "last_seq", "on_begun",
+        "pid", "plan", "seq", "step",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +80,7 @@ class Attempt:
         self._sent_at = float("-inf")
         self._loop_thread = threading.get_ident()
         self._executor: Executor | None = None
+        self._children: Children | None = None
         self.pid = pid
         self.plan = plan
         self.step = running_step(state, plan)
@@ -210,7 +212,18 @@ class Attempt:
         """
         self._check_loop("run other processes")
         self._check_it_runs()
-        return self._host.children()
+        if self._children is None:
+            self._children = Children(self._room, self._host.parent(), self.step.name)
+        return self._children
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for children, and needs no slot."""
+        return self._children is not None and self._children.is_waiting
+
+    def may_return(self, ends: int) -> bool:
+        """Tell whether it waits for children, and goes on when so many of them have ended."""
+        return self.is_waiting and self._children is not None and self._children.expected <= ends
 
     def _check_loop(self, what: str) -> None:
         if threading.get_ident() != self._loop_thread:

@@ -32,7 +32,6 @@ from procactors.stores import _batch as b
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from procactors.engine.attempt import Attempt
     from procactors.engine.room import Room
     from procactors.stores import Relative
 
@@ -44,7 +43,6 @@ class Parent(msgspec.Struct, frozen=True):
 
     Attributes:
         process: The store's number of it.
-        timeout: Seconds that it may work.
         rewound_seq: The event by which it went back to do steps again, with new children; 0: none.
         note: Commits an event in the middle of its step; waits for ever if that step is being cut short.
         is_limited: Whether its definition has limits, under which others may run while it waits.
@@ -53,7 +51,6 @@ class Parent(msgspec.Struct, frozen=True):
     pid: str
     process: int
     depth: int
-    timeout: float | None
     note: Callable[[ProcessEvent], Awaitable[None]]
     is_limited: bool
     rewound_seq: int = 0
@@ -62,12 +59,11 @@ class Parent(msgspec.Struct, frozen=True):
 class Children:
     """Those of one attempt."""
 
-    def __init__(self, room: Room, parent: Parent, attempt: Attempt) -> None:
-        """Begin without any."""
-        self.attempt = attempt
+    def __init__(self, room: Room, parent: Parent, step: str) -> None:
+        """Begin without any; `step` is the name of the step that starts them."""
         self._room = room
         self._parent = parent
-        self._step = attempt.step.name
+        self._step = step
         self._unkeyed: set[str] = set()
         self._former: dict[str, Relative] = {}
         """Those of former attempts that this one has not met yet, by identity."""

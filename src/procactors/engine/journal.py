@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from procactors.engine.decisions.advance import advance
 from procactors.engine.decisions.ending import cancelled
 from procactors.engine.messages import Write
-from procactors.errors import OwnershipLostError
+from procactors.errors import OwnershipLostError, ProcactorsError
 from procactors.model import event as e
 from procactors.model.event_body import encode_body
 from procactors.model.state import is_owned, next_call
@@ -20,6 +20,7 @@ from procactors.stores import _batch as b
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from procactors.actors import ReplySlot
     from procactors.engine.room import Room
     from procactors.model.definition import Process
     from procactors.model.event import ProcessEvent
@@ -59,6 +60,24 @@ class Journal:
     def open(self, process: int, epoch: int, state: ProcessState) -> None:
         """Take up a process that is stored under the number `process`, and owned under `epoch`."""
         self.process, self._epoch, self.state = process, epoch, state
+
+    async def store(self, insert: b.Insert, starter: ReplySlot[Any]) -> bool:
+        """Store the process itself, and tell the starter. False: it is not ours to run, or was not stored.
+
+        Cancellation: the starter hears nothing; it is the actor's task that is cancelled.
+        """
+        try:
+            outcome = await self._room.persistence.ask(Write(insert, self._room.patience()), timeout=None)
+        except ProcactorsError as error:
+            self.is_over = True
+            starter.fail(error)
+            return False
+        if type(outcome) is b.Written:
+            self.open(outcome.process, outcome.epoch, outcome.state)
+        else:
+            self.is_over = True
+        starter.send(outcome)
+        return not self.is_over
 
     async def commit(
         self,

@@ -15,9 +15,9 @@ import anyio
 
 from procactors.actors import CONTROL, SIGNALS, WORK, Actor, Exit, Lane, Message, ReplySlot
 from procactors.engine.attempt import Attempt
-from procactors.engine.children import Children, Parent
+from procactors.engine.children import Parent
 from procactors.engine.deadlines import Deadlines
-from procactors.engine.decisions import ending, stepping, taking
+from procactors.engine.decisions import cutting, ending, taking
 from procactors.engine.decisions.advance import advance
 from procactors.engine.journal import Journal
 from procactors.engine.messages import (
@@ -28,18 +28,14 @@ from procactors.engine.messages import (
     KeepSlot,
     Release,
     TimeUp,
-    Write,
     WriteProgress,
 )
-from procactors.engine.outcome import killed, overdue
 from procactors.engine.step_ends import StepEnds
-from procactors.errors import OwnershipLostError, ProcactorsError
+from procactors.errors import OwnershipLostError
 from procactors.executors._executor import NORMAL, CutShort, Ending, Returned, StepOutcome
 from procactors.model import event as e
-from procactors.model.state import running_step
 from procactors.model.status import ProcessStatus
 from procactors.stores import _batch as b
-from procactors.stores._record import Decision, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +43,7 @@ if TYPE_CHECKING:
     from procactors.engine.room import Room
     from procactors.model.definition import Process
     from procactors.model.state import ProcessState
+    from procactors.stores._record import Decision, Record
 
 _log = logging.getLogger("procactors.engine")
 
@@ -68,15 +65,15 @@ class ProcessActor(Actor[Message]):
         self.parent_pid = parent_pid
         self.cause: Message | None = None
         """What the running step was cut short for."""
+        self.had_children = False
+        """Whether this manager has seen it start, or wait for, children."""
         self._room = room
         self._plan = plan
         self._journal = Journal(room, pid, plan, priority)
         self._first: Message = Begin()
-        self._insert: b.Insert | None = None
-        self._starter: ReplySlot[Any] | None = None
+        self._birth: tuple[b.Insert, ReplySlot[Any]] | None = None
         self._ends = StepEnds(room, plan, self._journal)
         self._attempt: Attempt | None = None
-        self._children: Children | None = None
         self._depth = depth
         self._ended: Attempt | None = None
         self._ending = NORMAL
@@ -87,8 +84,7 @@ class ProcessActor(Actor[Message]):
         queued = insert.decision.events[0]
         assert isinstance(queued, e.ProcessQueued)
         actor = cls(room, insert.pid, insert.plan, insert.priority, insert.depth, queued.parent_pid)
-        actor._insert = insert
-        actor._starter = starter
+        actor._birth = insert, starter
         actor._ends.data = queued.data
         return actor
 
@@ -110,14 +106,9 @@ class ProcessActor(Actor[Message]):
             actor._begun_seq = cause.seq  # noqa: SLF001 - its own class
         return actor
 
-    @property
-    def had_children(self) -> bool:
-        """Whether this manager has seen it start, or wait for, children."""
-        return self._children is not None
-
     def may_return(self, ends: int) -> bool:
         """Tell whether it waits for its children, and goes on when so many of them have ended."""
-        return self._is_waiting and self._children is not None and self._children.expected <= ends
+        return self._attempt is not None and self._attempt.may_return(ends)
 
     @property
     def is_over(self) -> bool:
@@ -171,7 +162,7 @@ class ProcessActor(Actor[Message]):
     def _cuts(self, message: Message, attempt: Attempt) -> bool:
         match message:
             case Release(now):
-                return now or self._is_waiting
+                return now or attempt.is_waiting
             case CommandsArrived(commands):
                 return self._journal.obeys(commands)
             case TimeUp(kind, seq):
@@ -207,7 +198,8 @@ class ProcessActor(Actor[Message]):
 
     async def _go_on(self) -> None:
         """Run steps until the process is over or free, or something more urgent waits."""
-        if self._insert is not None and not await self._stored(self._insert):
+        birth, self._birth = self._birth, None
+        if birth is not None and not await self._journal.store(*birth):
             return
         if self._ends.is_releasing:
             await self._release()
@@ -224,9 +216,8 @@ class ProcessActor(Actor[Message]):
             await self._journal.announced()
         if isinstance(result, Returned) and not isinstance(self.cause, TimeUp):
             assert self._ended is not None
-            await self._ends.commit(
-                result, self._ended, waits=False
-            )  # it was cut, and yet it came to its end
+            # It was cut short, and yet it has returned.
+            await self._ends.commit(result, self._ended, waits=False)
             self._go_on_later()
         elif self._ended is not None:
             self._ended.leave_transaction()
@@ -251,24 +242,6 @@ class ProcessActor(Actor[Message]):
         if not self._journal.is_over:
             self.ref.tell(Begin())
 
-    async def _stored(self, insert: b.Insert) -> bool:
-        """Commit the new process, its first step begun; tell the starter. False if the key is taken."""
-        assert self._starter is not None
-        self._insert = None
-        starter, self._starter = self._starter, None
-        try:
-            outcome = await self._room.persistence.ask(Write(insert, self._room.patience()), timeout=None)
-        except ProcactorsError as error:
-            self._journal.is_over = True
-            starter.fail(error)
-            return False
-        if type(outcome) is b.Written:
-            self._journal.open(outcome.process, outcome.epoch, outcome.state)
-        else:
-            self._journal.is_over = True
-        starter.send(outcome)
-        return not self._journal.is_over
-
     async def _run_step(self) -> tuple[StepOutcome, bool]:
         """Run the current step; return what came of it, and whether it was cut short."""
         attempt = self._attempt = Attempt(
@@ -280,7 +253,7 @@ class ProcessActor(Actor[Message]):
         try:
             result = await attempt.run(self._ends.data)
         finally:
-            if self._is_waiting:
+            if attempt.is_waiting:
                 self._room.supervisor.tell(KeepSlot(self.pid))
             self._attempt = None
             self._ended = attempt
@@ -322,24 +295,16 @@ class ProcessActor(Actor[Message]):
             timed_out = ending.timed_out(self._plan, state, at, self._ending)
             await self._journal.commit(advance(self._plan, state, timed_out))
         elif state.in_step and seq == self._begun_seq and self.cause == TimeUp(kind, seq):
-            step = running_step(state, self._plan)
-            failure = overdue(step, state.attempt, self._ending, is_heartbeat=kind == HEARTBEAT)
-            draw = self._room.ids.random.random()
-            await self._journal.commit(stepping.after_failure(self._plan, state, failure, at, draw))
+            draw, is_heartbeat = self._room.ids.random.random(), kind == HEARTBEAT
+            failed = cutting.overdue(self._plan, state, self._ending, at, draw, is_heartbeat=is_heartbeat)
+            await self._journal.commit(failed)
 
     def _cut_off(self) -> Decision:
-        """Return what the history says of a step that was cancelled: of an OS process, how it ended."""
-        state = self._journal.state
-        if not state.in_step or not (self._ending.signal or self._ending.exit_code is not None):
-            return Decision((), state)
-        step = running_step(state, self._plan)
-        error = killed(step, state.attempt, self._ending)
-        cut = e.StepFailed(at=self._room.at(), step=step.name, attempt=state.attempt, error=error)
-        return advance(self._plan, state, cut)
+        return cutting.cut_off(self._plan, self._journal.state, self._ending, self._room.at())
 
     async def _release(self) -> None:
         self._ends.is_releasing = True
-        if self._insert is not None:
+        if self._birth is not None:
             return  # it is released as soon as it is stored
         state, ended = self._journal.state, self._cut_off().events
         await self._journal.commit(taking.released(self._plan, state, self._room.at(), *ended))
@@ -350,26 +315,13 @@ class ProcessActor(Actor[Message]):
 
     # Children.
 
-    @property
-    def _is_waiting(self) -> bool:
-        children = self._children
-        return children is not None and children.attempt is self._attempt and children.is_waiting
-
-    def children(self) -> Children:
-        """Return where the running attempt's children are kept."""
-        assert self._attempt is not None
-        if self._children is None or self._children.attempt is not self._attempt:
-            parent = Parent(
-                self.pid,
-                self._journal.process,
-                self._depth,
-                self._plan.timeout,
-                self._note,
-                self.is_limited,
-                self._journal.state.rewound_seq,
-            )
-            self._children = Children(self._room, parent, self._attempt)
-        return self._children
+    def parent(self) -> Parent:
+        """Return it as the parent of the running attempt's children."""
+        self.had_children = True
+        state = self._journal.state
+        return Parent(
+            self.pid, self._journal.process, self._depth, self._note, self.is_limited, state.rewound_seq
+        )
 
     async def _note(self, event: e.ProcessEvent) -> None:
         """Commit an event in the middle of a step; if somebody has cancelled the process, wait for that."""
