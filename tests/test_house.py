@@ -257,9 +257,12 @@ PUBLIC_THINGS = list(public_things())
 
 
 def functions_of(thing):
-    """Return a public function, or a class's own public methods and properties, by name."""
-    members = vars(thing).items() if inspect.isclass(thing) else [(thing.__name__, thing)]
-    for name, member in members:
+    """Return a public function, or a class's public methods and properties, by name; inherited ones too."""
+    members = {thing.__name__: thing} if inspect.isfunction(thing) else {}
+    for home in reversed(thing.__mro__ if inspect.isclass(thing) else ()):
+        if home.__module__.startswith("procactors"):
+            members |= vars(home)
+    for name, member in members.items():
         function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
         if name[0] != "_" and inspect.isfunction(function):
             yield name, function

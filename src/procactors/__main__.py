@@ -30,9 +30,8 @@ def main() -> None:
     """
     if _run is None:
         sys.exit("Error: the command line needs Typer and Rich: pip install 'procactors[cli]'")
-    logging.getLogger("procactors.actors").setLevel(
-        logging.ERROR
-    )  # what actors leave undone as they stop is normal
+    # When a command ends, actors stop with messages unread, which is normal here.
+    logging.getLogger("procactors.actors").setLevel(logging.ERROR)
     sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -35,13 +35,13 @@ class Clock(Protocol):
         ...
 
     def lead_of(self, elsewhere: float, at: Deadline) -> float:
-        """Return how far a database's time is ahead of `monotonic()`, as it said `elsewhere` then."""
+        """Return how far a database's clock, which read `elsewhere` at `at`, is ahead of `monotonic()`."""
         ...
 
     def begin_outside(self, call: object = None) -> None:
         """Note that work has left the loop for a thread or an OS process: time has to wait for it.
 
-        `call` stands for it if it comes back by `bring_back`.
+        `call` identifies it if it comes back by `bring_back`.
         """
         ...
 
@@ -52,7 +52,7 @@ class Clock(Protocol):
     def bring_back(
         self, call: object, loop: asyncio.AbstractEventLoop, function: Callable[[], object]
     ) -> None:
-        """Have `function` called in the loop, with which a call is back. For use in its thread.
+        """Have `function` called in the loop, which brings a call back to it. For use in the call's thread.
 
         Raises:
             RuntimeError: The loop is closed.
@@ -88,7 +88,7 @@ class SystemClock:
         loop: asyncio.AbstractEventLoop,
         function: Callable[[], object],
     ) -> None:
-        """Have it called as soon as may be."""
+        """Have it called as soon as possible."""
         loop.call_soon_threadsafe(function)
 
 

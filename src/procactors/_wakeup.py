@@ -1,7 +1,7 @@
 """Lets one task wait until it is woken: what hot paths wait with instead of an event.
 
-An event of anyio's knows many waiters and either loop, which costs some thirty calls for a wait. One waiter
-and one wake-up need a future on asyncio; anywhere else an event does.
+anyio's event serves many waiters on either loop, and a wait for it takes some thirty calls. One waiter and
+one wake-up need only a future on asyncio; on other loops this is an event after all.
 """
 
 from __future__ import annotations

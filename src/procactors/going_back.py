@@ -6,21 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from procactors._ids import checked_pid
 from procactors.engine import restarts
+from procactors.opening import Opening
 
 if TYPE_CHECKING:
-    from procactors.engine.room import Room
     from procactors.handle import ProcessHandle
 
 
-class GoingBack:
+class GoingBack(Opening):
     """What can be done about a process that did not go as it should. Base of `ProcessManager`.
 
-    All of it works from a client and from any OS process on the store; who runs the process then is left to
-    the managers. A process that a manager runs at the moment can only be forked.
+    All of it works from a client and from any OS process on the store; which of the managers then
+    runs the process is left to them. A process that a manager runs at the moment can only be forked.
     """
-
-    def _open_room(self) -> Room:
-        raise NotImplementedError
 
     def handle(self, pid: str) -> ProcessHandle:
         """Return a handle to process `pid`."""
@@ -29,7 +26,7 @@ class GoingBack:
     async def retry(self, pid: str) -> None:
         """Go on with process `pid`, which failed or timed out, from its failed step.
 
-        Its timeout starts anew, and its failed attempts are forgiven; attempts are counted on.
+        Its timeout starts anew, and failed attempts no longer count against `Retry`; their numbers go on.
 
         Raises:
             InvalidStateError: It has not failed.
@@ -61,7 +58,7 @@ class GoingBack:
     async def rewind(self, pid: str, step: str) -> None:
         """Run a process again from a step on, with the input that this step had.
 
-        What came after is forgotten but for the history, which goes on. Its timeout starts anew.
+        What those steps returned is forgotten, except in the history, which goes on. Its timeout starts anew.
 
         Args:
             pid: The process; ended, or free: queued, sleeping, interrupted or blocked.
@@ -79,7 +76,8 @@ class GoingBack:
     async def fork(self, pid: str, step: str, data: Any = None) -> ProcessHandle:
         """Start a new process with the same plan, from a step on; return a handle to it.
 
-        The steps before are shown as completed. It has the priority and the tags of the first, but no key.
+        The steps before that one are shown as completed. The fork has the priority and the tags of the
+        original, but no key.
 
         Args:
             pid: The process to fork, whatever its status.

@@ -1,4 +1,4 @@
-"""The part of the manager that holds queues back: pause, resume, drain, and how they stand."""
+"""The part of the manager that holds queues back: pause, resume, drain, and the state of the queues."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ from typing import TYPE_CHECKING
 
 from procactors.engine import queues
 from procactors.engine.reading import read
+from procactors.opening import Opening
 
 if TYPE_CHECKING:
-    from procactors.engine.room import Room
     from procactors.model.info import QueueInfo
 
 
-class HoldingBack:
+class HoldingBack(Opening):
     """What can be done about all processes of a name at once. Base of `ProcessManager`.
 
     All of it is kept in the store: it works from a client and from any OS process, holds for all managers,
     and outlives them.
     """
 
-    def _open_room(self) -> Room:
-        raise NotImplementedError
-
     async def pause(self, name: str | None = None) -> None:
         """Let no process of a name begin to run from now on, on any manager; `resume` ends that.
 
-        What runs goes on. What comes back from a retry, a sleep, an interrupt or a crash waits like what is
-        queued, and its time stands still. Processes can be started and controlled as ever.
+        What is running goes on. What comes back from a retry, a sleep, an interrupt or a crash waits in the
+        queue, and its time stands still. Processes can be started and controlled as usual.
 
         Args:
-            name: Name of the definition. None: all processes; then those under way may still start children,
-                so that they come to their end.
+            name: Name of the definition. None: all processes; processes under way may still start
+                children then, so that they can finish.
 
         Raises:
             InvalidDefinitionError: No process can have this name.
@@ -44,7 +41,7 @@ class HoldingBack:
         """Let the processes of a name run again; does nothing if they are not paused.
 
         Args:
-            name: As for `pause`. A pause of all processes and that of a name are two; both have to end.
+            name: As for `pause`. The pause of a name and that of all are separate: both have to end.
 
         Raises:
             InvalidDefinitionError: No process can have this name.
@@ -57,8 +54,8 @@ class HoldingBack:
     async def drain(self, timeout: float | None = None, *, name: str | None = None) -> None:
         """Pause, and wait until no manager runs anything: before a deploy, or a move of the store.
 
-        It stays paused, also when it is not empty in time: `resume` ends that. A process that waits for a
-        child runs.
+        The pause stays, even if the timeout passes: `resume` ends it. A process that waits for a child counts
+        as running.
 
         Args:
             timeout: Seconds to wait at most; None: as long as it takes.
@@ -69,7 +66,7 @@ class HoldingBack:
             InvalidDefinitionError: No process can have this name.
             StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
 
-        Cancellation: safe; it may be paused then.
+        Cancellation: safe; it may stay paused.
         """
         await queues.drain(self._open_room(), timeout, name)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from procactors._clock import Clock, SystemClock
 from procactors._ids import Ids, checked_pid
@@ -12,8 +11,7 @@ from procactors.engine.catalog import Catalog
 from procactors.engine.lists import listed
 from procactors.engine.room import Room
 from procactors.engine.subscription import EventStream
-from procactors.engine.tree import Tree
-from procactors.errors import InvalidDefinitionError, InvalidStoreError
+from procactors.errors import InvalidDefinitionError
 from procactors.executors.places import Executors
 from procactors.going_back import GoingBack
 from procactors.handle import ProcessHandle
@@ -26,7 +24,7 @@ from procactors.starting_up import StartingUp
 from procactors.stores import Store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from random import Random
 
     from procactors.model.info import ProcessInfo
@@ -79,12 +77,11 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
             InvalidStoreError: The URL is not understood.
             InvalidDefinitionError: A plugin or `modules` is not valid, or max_running is below 1.
         """
-        super().__init__()
         if not isinstance(max_running, int) or max_running < 1:
             raise InvalidDefinitionError(f"max_running must be 1 or more, not {max_running!r}")
         clock = clock or SystemClock()
         ids = Ids(clock, rng)
-        self._room = Room(
+        room = Room(
             store=open_store(url, clock, options),
             clock=clock,
             ids=ids,
@@ -97,56 +94,9 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
             name=name or ids.name(),
             runs=run,
         )
-        self._tree: Tree | None = None
-        self._plugins = plugins_in(plugins)
+        super().__init__(room, plugins_in(plugins))
 
-    # Life.
-
-    async def open(self) -> None:
-        """Connect to the store, adopt what dead managers left, and begin to run.
-
-        Raises:
-            StoreUnavailableError: The store can't be used now.
-            InvalidStoreError: It is not a store, or a newer version's (SchemaTooNewError).
-            RuntimeError: The manager is open already.
-
-        Cancellation: safe; the manager is closed then.
-        """
-        if self._tree is not None:
-            raise RuntimeError("this manager is open already; make another one for another application")
-        self._tree = self._life = Tree(self._room, self._plugins, self)
-        try:
-            await self._tree.open()
-        except BaseException:
-            self._tree = None
-            raise
-
-    async def close(self) -> None:
-        """Let running steps end (for `options.grace_s` seconds), release their processes, disconnect.
-
-        What was running goes on in the next manager on this store, and loses no attempt and no time by it.
-        Closing a closed manager does nothing.
-
-        Cancellation: closing goes on.
-        """
-        tree, self._tree = self._tree, None
-        if tree is not None:
-            await tree.close()
-
-    async def __aenter__(self) -> Self:
-        """Open; see `open`."""
-        await self.open()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close; see `close`."""
-        await self.close()
-
-    @asynccontextmanager
-    async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
-        """Open and close with an ASGI application: `Starlette(lifespan=manager.lifespan)`."""
-        async with self:
-            yield
+    # About itself.
 
     @property
     def name(self) -> str:
@@ -302,17 +252,6 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
             StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
         """
         return EventStream(self._open_room(), None if pid is None else checked_pid(pid), after)
-
-    def _open_room(self) -> Room:
-        if self._tree is None:
-            raise InvalidStoreError(
-                "this manager is not open: use `async with manager:` or `await manager.open()`"
-            )
-        if self._room.is_elsewhere():
-            raise RuntimeError(
-                "this manager lives in another event loop: call it there (in a thread: anyio.from_thread.run)"
-            )
-        return self._room
 
     def __repr__(self) -> str:
         """Show name, store and whether it is open."""

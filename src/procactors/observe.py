@@ -29,7 +29,7 @@ class Observer:
         """`actor` ignored stop and cancellation beyond its grace and was left behind."""
 
     def trace_context(self) -> str | None:
-        """Return the W3C traceparent that a process carries which the calling code starts; None: none."""
+        """Return the W3C traceparent to store with the process that is being started; None: none."""
         return None
 
     def events_committed(self, events: Sequence[object], seconds: float) -> None:
@@ -41,14 +41,15 @@ class Observer:
     def process_changed(
         self, pid: str, name: str, events: Sequence[object], *, trace: str | None, is_owned: bool
     ) -> None:
-        """These `events` of process `pid` are in the store now, of all that its transaction has written.
+        """These `events` of process `pid` are in the store now: its part of one transaction.
 
-        `name` is its definition's, `trace` what `trace_context` said when it was started, in whatever
-        manager; `is_owned` is whether this manager sees to it from now on. Called before anybody else knows.
+        `name` is its definition's; `trace` is what `trace_context` returned where it was started, by any
+        manager; `is_owned` tells whether this manager runs it from now on. Called before subscribers
+        hear of it.
         """
 
     def process_lost(self, pid: str) -> None:
-        """This manager saw to process `pid`, and another one does now."""
+        """This manager ran process `pid`; another one has taken it over."""
 
     def attempt_begins(self, pid: str, step: str, attempt: int) -> None:
         """An `attempt` of `step` of process `pid` begins.
@@ -66,4 +67,4 @@ class Observer:
         """
 
     def thread_abandoned(self, pid: str, step: str) -> None:
-        """`step` of process `pid` went past its end (timeout, cancel) and its thread was left behind."""
+        """`step` of process `pid` did not stop when it was cut short; its thread is left behind."""

@@ -21,15 +21,15 @@ class ManagerOptions(msgspec.Struct, frozen=True, kw_only=True):
         poll_active_s: Seconds between looks for other OS processes' changes, while there are others.
         poll_idle_s: The same, while this manager is alone on its store.
         store_patience_s: Seconds that a user's own call, read or write, waits for a store that can't be used.
-        grace_s: Seconds that running steps get to end when the manager closes, and that a cancelled
-            step gets to clean up before it is abandoned.
-        payload_limit_bytes: The largest input, output, answer, as JSON.
+        grace_s: Seconds that running steps have to end when the manager closes, and that a cancelled
+            step has to clean up before it is abandoned.
+        payload_limit_bytes: The largest size of an input, an output or an answer, in bytes of JSON.
         keep_ended_s: Seconds for which ended processes are kept.
         max_depth: How deep processes may nest.
         crash_limit: How often a process may bring its manager down, without a checkpoint in between,
             before it is failed.
         blocked_after_s: Seconds after which a due process that nobody can run becomes `blocked`.
-        progress_every_s: Progress of one process is written at most once in so many seconds.
+        progress_every_s: Seconds between two writes of the progress of one process, at least.
         blocked_loop_s: Seconds for which the event loop may stand still before that is reported.
         kill_grace_s: Seconds between SIGTERM and SIGKILL for a step in an OS process of its own that is
             cancelled or out of time.

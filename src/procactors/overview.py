@@ -1,4 +1,4 @@
-"""The part of the manager that shows how the store and the manager itself stand, as a whole."""
+"""The part of the manager that shows the state of the store, and of the manager itself, as a whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from weakref import WeakSet
 from procactors._clock import to_datetime
 from procactors.engine.reading import read
 from procactors.model.standing import Health, ManagerInfo
+from procactors.opening import Opening
 from procactors.stores import InHand, is_gone, this_process
 
 if TYPE_CHECKING:
@@ -17,34 +18,29 @@ if TYPE_CHECKING:
     from procactors.actors import TreeRow
     from procactors.deferred import DeferredScheduler
     from procactors.engine.room import Room
-    from procactors.engine.tree import Tree
     from procactors.model.event import DeferredUpdateFailed
+    from procactors.model.plugin import Plugin
     from procactors.model.status import ProcessStatus
     from procactors.stores import Member
 
 
-class Overview:
+class Overview(Opening):
     """What there is to see besides single processes. Base of `ProcessManager`."""
 
-    _life: Tree | None = None
-    """Its latest life."""
-
-    def __init__(self) -> None:
-        """Begin with no schedulers to show."""
+    def __init__(self, room: Room, plugins: Sequence[Plugin]) -> None:
+        """Begin closed, and with no schedulers to show."""
+        super().__init__(room, plugins)
         self._shown: WeakSet[DeferredScheduler] = WeakSet()
-
-    def _open_room(self) -> Room:
-        raise NotImplementedError
 
     def health(self) -> Health:
         """Return whether this manager is live and ready, for probes. Never blocks, never raises.
 
-        That it answers shows that the event loop turns. Whether the store answers is known from the lease,
-        which is renewed three times in its length by a thread and connection of its own: nothing is asked.
+        An answer shows that the event loop turns. Whether the store answers is known from the lease, which a
+        thread with a connection of its own renews three times per `options.lease_s`: no query is made here.
         """
-        if self._life is None:
+        if self._latest is None:
             return Health(is_live=True, is_ready=False, reason="it is not open yet")
-        return self._life.health()
+        return self._latest.health()
 
     async def counts(self) -> dict[ProcessStatus, int]:
         """Return how many processes there are of each status. Cancellation: safe."""
@@ -65,7 +61,7 @@ class Overview:
         """Return who is on the store, who of them is alive, and what each runs.
 
         Args:
-            limit: How many processes of each manager at most, >= 0; they are counted all the same.
+            limit: How many processes of each manager are listed at most, >= 0; all of them are counted.
 
         Cancellation: safe.
         """
@@ -89,7 +85,7 @@ class Overview:
         ]
 
     async def deferred_failures(self, limit: int = 100) -> Sequence[DeferredUpdateFailed]:
-        """Return the newest events that tell of a failure of what a step had deferred, the newest first.
+        """Return the newest failures of updates that steps had deferred, the newest first.
 
         Args:
             limit: How many at most.
@@ -109,15 +105,15 @@ class Overview:
         return [*own, *sorted((one for one in self._shown if one.is_open), key=lambda one: one.name)]
 
     def show_scheduler(self, scheduler: DeferredScheduler) -> None:
-        """Have a scheduler among `schedulers` as long as it is open, as the middleware has its own.
+        """Show a scheduler among `schedulers` while it is open; the middleware does this with its own.
 
         Args:
-            scheduler: One that may be open or not yet.
+            scheduler: It need not be open yet.
         """
         self._shown.add(scheduler)
 
     def now(self) -> datetime:
-        """Return the store's time, by which everything in it is judged; aware, in UTC."""
+        """Return the store's time, by which all its deadlines are judged; aware, in UTC."""
         return self._open_room().at()
 
     def tree(self) -> Sequence[TreeRow]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from procactors.engine import starting, updates
+from procactors.opening import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from procactors.engine.room import Room
     from procactors.handle import ProcessHandle
     from procactors.model.definition import Process
 
@@ -17,13 +17,8 @@ OnConflict = Literal["return", "raise", "replace", "skip"]
 KeyScope = Literal["kept", "active"]
 
 
-class StartingUp:
+class StartingUp(Opening):
     """How processes come into being. Base of `ProcessManager`."""
-
-    _room: Room
-
-    def _open_room(self) -> Room:
-        raise NotImplementedError
 
     def handle(self, pid: str) -> ProcessHandle:
         """Return a handle to process `pid`."""
@@ -88,7 +83,7 @@ class StartingUp:
             key_scope: "active" frees the key when the process ends.
             priority: A larger one goes first when slots are scarce; a whole number of 32 bits.
             delay: Seconds to wait before it begins, >= 0; the process is `sleeping` meanwhile.
-            tags: Words for people and filters; several, so not one text.
+            tags: Words for people and filters: an iterable of strings, not one string.
             group: What `Process(max_per_group=)` counts: a customer, a host.
             tx: A transaction of the application's in the store's own database, in which the process is
                 stored: its commit starts it, its rollback never does. An `AsyncSession` or `AsyncConnection`
@@ -123,9 +118,9 @@ class StartingUp:
         return None if pid is None else self.handle(pid)
 
     async def keep_update(self, update: Any) -> None:
-        """Store a durable deferred update as a process, which does it even after a crash.
+        """Store a durable deferred update as a process, so that it runs even after a crash.
 
-        What `defer(..., durable=True)` comes to; an application seldom calls it.
+        `defer(..., durable=True)` ends here; an application seldom needs to call it.
 
         Args:
             update: A `CallableUpdate`, its function registered and its arguments JSON-able.
