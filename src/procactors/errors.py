@@ -105,7 +105,7 @@ class InvalidDataError(ProcactorsError, ValueError):
 
 
 class PayloadTooLargeError(InvalidDataError):
-    """The data is larger than the limit; store it elsewhere and hand on its path, key or URL."""
+    """The data is larger than the limit; store it elsewhere and pass its path, key or URL instead."""
 
 
 class HistoryGoneError(ProcactorsError, LookupError):

@@ -35,7 +35,7 @@ class Admission:
         return not self.has_waiting and not self._returning and self.free(running) > 0
 
     def admits(self, running: int) -> bool:
-        """Tell the same to one that is at the door; if it may not, it will wait in the store."""
+        """Tell the same of one that asks to run; if it may not, note that it will wait in the store."""
         if self.has_slot(running):
             return True
         self.has_waiting = True
@@ -72,7 +72,7 @@ class Admission:
         self._returning.append((pid, reply))
 
     def next_to_return(self, running: int) -> ReplySlot[Any] | None:
-        """Give a free slot to who has waited longest for its return; None if there is no slot or nobody."""
+        """Give a free slot to the first in line; return its reply, or None if there is no slot or nobody."""
         while self._returning and self.free(running):
             pid, reply = self._returning.popleft()
             if not reply.is_given_up and pid in self._without_slot:

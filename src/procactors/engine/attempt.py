@@ -88,7 +88,7 @@ class Attempt:
         self.seq = self.last_seq = state.seq
         self.beaten_at = room.clock.monotonic()
         self.on_begun: Callable[[], None] | None = None
-        """Called when code that had to wait for its place begins."""
+        """Called when code begins that had to wait for a free worker."""
         self.is_cut = False
         self.is_over = False
         self.ending = NORMAL
@@ -156,7 +156,7 @@ class Attempt:
     # What its executor says.
 
     def begun(self) -> None:
-        """Let its time count from now: it had to wait for its place."""
+        """Let its time count from now: it had to wait for a free worker."""
         self.beat()
         if self.on_begun is not None:
             self.on_begun()
@@ -197,7 +197,7 @@ class Attempt:
         return None if self._own is None else self._own.begun
 
     def leave_transaction(self) -> None:
-        """Be done with the transaction of its own; what was not committed is undone."""
+        """Drop its own transaction, if it has one; what was not committed is rolled back."""
         if self._own is not None:
             self._own.drop()
 

@@ -25,7 +25,7 @@ class Catalog:
     def __init__(self, services: Mapping[str, Any], modules: Sequence[str]) -> None:
         """Offer these services, and resolve references in these modules."""
         if isinstance(modules, str):
-            raise InvalidDefinitionError(f"modules are a list of names, not {modules!r}")
+            raise InvalidDefinitionError(f"modules must be a list of names, not {modules!r}")
         self.modules = tuple(modules)
         self._services = {**services, RESOLVE: lambda name: resolve(name, self.modules)}
         self._prepared: dict[int, PreparedStep] = {}
@@ -88,7 +88,7 @@ class Catalog:
         return True
 
     def forget_refused(self) -> None:
-        """Let what could not be run be tried again: the program may have learnt it meanwhile."""
+        """Forget what could not be run, so that it is tried again: it may have been imported meanwhile."""
         self.refused.clear()
 
     def knows(self, step: Step) -> bool:

@@ -180,7 +180,7 @@ class Children:
         return await starting.start_child(self._room, process, data, kin, key)
 
     async def _revive(self, pid: str) -> None:
-        """Let a child of a former attempt go on that has not come to a good end."""
+        """Let a child of a former attempt go on that has ended without finishing."""
         try:
             await control.change(self._room, pid, returning.revive(PARENT_ENDED))
         except InvalidStateError:

@@ -33,7 +33,7 @@ class Deadlines:
             self._forget(PROCESS)
 
     def watch_step(self, attempt: Attempt) -> None:
-        """Watch over the time and the heartbeats of an attempt that begins now, or when it gets its place."""
+        """Watch over time and heartbeats of an attempt, from now or from when a worker is free for it."""
         step = attempt.step
         if step.executor == "process" and attempt.on_begun is None:
             attempt.on_begun = lambda: self.watch_step(attempt)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _MOST = 2**31 - 1
-"""As many as any store counts."""
+"""The most rows that every store can be asked for."""
 
 
 async def listed(

@@ -1,4 +1,4 @@
-"""The lookout: the one place that waits for other OS processes to change the store, and tells who cares."""
+"""The lookout: waits in one place for other OS processes to change the store, and tells whom it concerns."""
 
 from __future__ import annotations
 

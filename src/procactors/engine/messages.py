@@ -29,7 +29,7 @@ class Queued(Message, frozen=True):
 
 
 class LookAgain(Message, frozen=True):
-    """Something may have become due, or a slot free: look whether to claim, after all else is done."""
+    """Something may have become due, or a slot may be free: see whether to claim, once nothing else waits."""
 
     lane: ClassVar[str] = "later"
 
@@ -70,7 +70,7 @@ class TakeSlot(Request[None], frozen=True):
 
 
 class KeepSlot(Message, frozen=True):
-    """This process has stopped to wait without having asked for a slot: it has one all the same."""
+    """This process has stopped waiting without having asked for a slot: it has one all the same."""
 
     is_hint: ClassVar[bool] = True
     pid: str

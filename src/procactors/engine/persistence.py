@@ -38,7 +38,7 @@ _MOST_REFUSALS = 10
 
 
 class TryAgain(Message, frozen=True):
-    """The store may be of use again, or somebody's patience is over."""
+    """The store may be usable again, or somebody's patience is over."""
 
     lane: ClassVar[str] = "again"
 
@@ -120,7 +120,7 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
         if isinstance(error, InvalidStoreError):
             self._refuse(jobs[0], error)
         else:
-            _log.error("a transaction failed in a way that trying again can't mend", exc_info=error)
+            _log.error("a transaction failed in a way that another try can't fix", exc_info=error)
             _answer(jobs, [error])
 
     # What the store refuses.

@@ -1,4 +1,4 @@
-"""What users read waits for a store that is away as long as what they write does, and then fails, too."""
+"""What users read waits as long as what they write for a store that can't be used, and then fails, too."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def read(
 
     Raises:
         StoreUnavailableError: The store could not be used for that long, or the manager was closed meanwhile.
-        InvalidStoreError: Waiting would not mend it.
+        InvalidStoreError: Waiting would not help.
 
     Cancellation: safe.
     """

@@ -26,7 +26,7 @@ class LookForEnded(Message, frozen=True):
 
 
 class RetentionActor(Actor[Any]):
-    """Looks for what can go, as seldom as it may."""
+    """Looks for what can be deleted, as rarely as possible."""
 
     def __init__(self, room: Room) -> None:
         """Delete from the room's store."""

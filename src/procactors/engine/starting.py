@@ -89,10 +89,10 @@ def tags_in(tags: Any) -> tuple[str, ...]:
     """Return the tags of a process.
 
     Raises:
-        InvalidDefinitionError: They are not several texts.
+        InvalidDefinitionError: They are not a list of strings, or one can't be stored.
     """
     if isinstance(tags, str) or not isinstance(tags, Iterable):
-        raise InvalidDefinitionError(f"tags must be a list of texts, not {shown(tags)}")
+        raise InvalidDefinitionError(f"tags must be a list of strings, not {shown(tags)}")
     several = tuple(tags)
     for tag in several:
         if problem := problem_of(tag):

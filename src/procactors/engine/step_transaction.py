@@ -77,6 +77,6 @@ class OwnTransaction:
         self._is_over = True
 
     def drop(self) -> None:
-        """Undo all of it: the attempt has come to nothing."""
+        """Roll back all that was not committed."""
         if self.begun is not None:
             self.begun.drop()

@@ -94,11 +94,11 @@ class EventStream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop to follow."""
+        """Stop following."""
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop to follow; a second call does nothing. Cancellation: safe, never waits."""
+        """Stop following; a second call does nothing. Cancellation: safe, never waits."""
         if not self._is_closed:
             self._unfollow()
 

@@ -214,7 +214,7 @@ class SupervisorActor(Actor[Any]):
         self._after_end(actor)
 
     def _after_end(self, actor: ProcessActor) -> None:
-        """A slot is free: it goes to who returns, and if nobody does in a moment, to what is queued."""
+        """Give the free slot to a parent that returns, or if none does in a moment, to what is queued."""
         if self.is_draining:
             self._finish_drain()
             return

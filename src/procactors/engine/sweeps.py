@@ -29,7 +29,7 @@ _PAGE = 500
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """What a claim came to.
+    """The result of a claim.
 
     Attributes:
         asked: How many were asked for.
@@ -44,7 +44,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Adoption(msgspec.Struct, frozen=True):
-    """What a look for dead managers came to.
+    """The result of a look for dead managers.
 
     Attributes:
         has_company: Whether other members are alive.

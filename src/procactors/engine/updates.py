@@ -75,7 +75,7 @@ def check(room: Room, update: Any) -> None:
 
 
 class Keeper:
-    """What a scope of deferred updates needs of a manager: somebody who takes processes and updates."""
+    """What a scope of deferred updates needs of a manager: a place to store processes and updates."""
 
     def __init__(self, room: Room) -> None:
         """Stand for the manager of this room."""
@@ -102,7 +102,7 @@ class Keeper:
 
 
 async def rescue(room: Room, update: Any) -> bool:
-    """Store an update that has to end with its manager, if it can be durable; tell whether it could.
+    """Store an update that would be lost with its manager, if it can be durable; tell whether it was.
 
     Cancellation: safe; it was stored, or it was not.
     """

@@ -115,7 +115,7 @@ async def record_of(room: Room, pid: str, patience_s: float = float("inf")) -> R
 async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
     """Wait for the end of a process, and return its output or raise how it ended.
 
-    Only waiting has a limit: what is over already is told even to who has no time at all.
+    Only waiting is limited: how a process has ended is told even with a timeout of 0.
     """
     follower = Follower(pid, wants_ends_only=True)
     deadline = None if timeout is None else room.clock.monotonic() + timeout

@@ -197,7 +197,7 @@ def _launch(name: str, env: Any, argv: Any) -> tuple[dict[str, str], tuple[str, 
     if not isinstance(env, Mapping) or not all(map(_is_clean, (*env.keys(), *env.values()))):
         raise InvalidDefinitionError(f"process {name!r}: env must map text to text, not {env!r}")
     if any(not key or "=" in key for key in env):
-        raise InvalidDefinitionError(f"process {name!r}: env names a variable that can't be: {env!r}")
+        raise InvalidDefinitionError(f"process {name!r}: env has a name that no variable can have: {env!r}")
     if isinstance(argv, str) or not isinstance(argv, Sequence) or not all(map(_is_clean, argv)):
         raise InvalidDefinitionError(f"process {name!r}: argv must be a sequence of text, not {argv!r}")
     return dict(env), tuple(argv)

@@ -11,7 +11,7 @@ from procactors.model.composite import Child, Composite
 from procactors.model.step import Step
 
 _ITEM = "item"
-"""How the step of an `Each` is called that has no name of its own."""
+"""The name of an `Each`'s step that has none of its own."""
 
 
 class Parallel(Composite):
@@ -135,10 +135,12 @@ def step_under(name: str, what: Any) -> Step:
     """Return the step that stands under a name in a mapping of steps.
 
     Raises:
-        InvalidDefinitionError: It is not one, or it calls itself otherwise.
+        InvalidDefinitionError: It is not a step, or has another name.
     """
     if not isinstance(what, Step):
         return Step(name, what)
     if what.name != name:
-        raise InvalidDefinitionError(f"the step under {name!r} calls itself {what.name!r}", step=name)
+        raise InvalidDefinitionError(
+            f"the step under {name!r} has the name {what.name!r}: give it the same", step=name
+        )
     return what

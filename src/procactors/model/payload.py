@@ -57,7 +57,7 @@ def encode(value: Any, limit_bytes: int, what: str) -> Payload:
     if len(data) > limit_bytes:
         raise PayloadTooLargeError(
             f"{what} has {len(data):,} bytes as JSON, more than the limit of {limit_bytes:,}"
-            " (options.payload_limit_bytes); store it elsewhere and hand on its path, key or URL"
+            " (options.payload_limit_bytes); store it elsewhere and pass its path, key or URL instead"
         )
     if b"null" in data and (path := _path_of_nan(value, "")) is not None:
         raise InvalidDataError(f"{what} is not JSON-able: {_field(path)} is not a finite number")

@@ -57,7 +57,9 @@ def plugins_in(plugins: Iterable[Any]) -> tuple[Plugin, ...]:
     found: dict[str, Plugin] = {}
     for plugin in plugins:
         if not isinstance(plugin, Plugin):
-            raise InvalidDefinitionError(f"a plugin has key, interval and run, not so {shown(plugin)}")
+            raise InvalidDefinitionError(
+                f"a plugin needs key, interval and run, and {shown(plugin)} lacks some"
+            )
         if problem := problem_of(plugin.key):
             raise InvalidDefinitionError(f"the key of plugin {shown(plugin)} {problem}")
         interval = plugin.interval

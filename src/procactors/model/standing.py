@@ -1,4 +1,4 @@
-"""How a manager stands, as those see it who restart it, send it work, or want to know who is there."""
+"""How a manager is doing, for those who restart it, send it work, or want to know who is there."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def running_step(state: ProcessState, plan: Process) -> Step:
 
 
 def next_code(state: ProcessState, plan: Process) -> Step | None:
-    """Return the step whose code has to be run by who takes the process up; None if there is none."""
+    """Return the step whose code whoever takes the process up has to run; None if there is none."""
     if state.undo is not None:
         return running_step(state, plan) if state.undoable else None
     name = current_step(state, plan)

@@ -171,10 +171,10 @@ class Step(_Named, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> str:
-        """What a manager has to have to run this step, so that one that it can't run tells others too.
+        """What a manager must have to run this step; the same of two steps if it can run both or neither.
 
         The reference with the names of what is passed: a service that is missing, or an argument that the
-        code does not take, is a matter of this step and not of others with the same code.
+        code does not take, concerns this step and not others with the same code.
         """
         passed = ["_"] * len(self.args) + [*self.kwargs, *self.services, *self.optional_services]
         return f"{self.reference}({', '.join(passed)})" if passed else self.reference

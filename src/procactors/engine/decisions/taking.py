@@ -104,7 +104,7 @@ def _broken_off(plan: Process, state: ProcessState, at: datetime) -> Decision:
         type="StepBrokenOffError",
         module="procactors.errors",
         message=f"the manager ended while step {step!r} was running; it is at_most_once, so it is not"
-        " run again: look what it has done, then `skip` or `retry`",
+        " run again: check what it has done, then `skip` or `retry` it",
         step=step,
         attempt=state.attempt,
     )
@@ -121,7 +121,7 @@ def _crash_loop(plan: Process, state: ProcessState, at: datetime) -> e.ProcessFa
         type="CrashLoopError",
         module="procactors.errors",
         message=f"its manager went down {state.crashes} times in a row while step {step!r} was running"
-        " (options.crash_limit): mend the step, then `retry`",
+        " (options.crash_limit): fix the step, then `retry`",
         step=step,
         attempt=state.attempt,
     )

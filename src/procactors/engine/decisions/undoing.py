@@ -42,7 +42,7 @@ def before(state: ProcessState | None, event: ProcessEvent) -> ProcessEvent:
 
 
 def going_on(record: Record, owner: str, at: datetime) -> tuple[ProcessEvent, ...]:
-    """Return what who takes the process up does: the next compensation begins, or the process ends."""
+    """Return what follows when it is taken up: the next compensation begins, or the process ends."""
     state = record.state
     step = undo_step(state, record.plan)
     if step is None:
@@ -101,7 +101,7 @@ def given_up(plan: Process, state: ProcessState, error: ErrorInfo, at: datetime)
         type="UndoFailedError",
         module="procactors.errors",
         message=f"the undo of step {step!r} failed: {error}; the process {was}, still to undo:"
-        f" {', '.join(left)}; mend the undo, then `retry`, or `skip` it",
+        f" {', '.join(left)}; fix the undo, then `retry`, or `skip` it",
         step=step,
         attempt=state.attempt,
         cause=error,
