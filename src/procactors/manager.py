@@ -9,6 +9,7 @@ from procactors._ids import Ids, checked_pid
 from procactors.engine import control, views
 from procactors.engine.catalog import Catalog
 from procactors.engine.lists import listed
+from procactors.engine.reading import record_of
 from procactors.engine.room import Room
 from procactors.engine.subscription import EventStream
 from procactors.errors import InvalidDefinitionError
@@ -157,7 +158,7 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
 
         Cancellation: safe.
         """
-        return views.info_of(await views.record_of(self._open_room(), checked_pid(pid)))
+        return views.info_of(await record_of(self._open_room(), checked_pid(pid)))
 
     async def list(
         self,

@@ -20,7 +20,7 @@ import msgspec
 from procactors.engine import control, starting, views
 from procactors.engine.decisions import returning
 from procactors.engine.messages import GiveSlot, TakeSlot, Write
-from procactors.engine.reading import read
+from procactors.engine.reading import read, record_of
 from procactors.errors import ActorStoppedError, InvalidDefinitionError, InvalidStateError
 from procactors.model import event as e
 from procactors.model.definition import Process
@@ -123,7 +123,7 @@ class Children:
         identity = self._identity(process, key)
         former = self._former.pop(identity, None)
         if former is not None and former.status is S.FINISHED:
-            record = await views.record_of(self._room, former.pid)
+            record = await record_of(self._room, former.pid)
             if record.state.status is S.FINISHED:
                 return views.outcome_of(record)
         elif former is not None and former.status.is_ended:

@@ -14,13 +14,12 @@ import msgspec
 from procactors._clock import to_datetime
 from procactors.engine.decisions import ending, pausing
 from procactors.engine.messages import Write
-from procactors.engine.reading import read
+from procactors.engine.reading import read, record_of, unknown
 from procactors.errors import (
     InvalidDataError,
     NotInterruptedError,
     ProcactorsError,
     StepNotResolvableError,
-    UnknownProcessError,
 )
 from procactors.model.interrupt import merged, misfit, resolve_schema
 from procactors.model.payload import encode
@@ -47,7 +46,7 @@ async def change(room: Room, pid: str, decision: Decide, command: tuple[str, byt
     operation = b.Change(pid, decision, if_owned=command)
     outcome = await room.persistence.ask(Write(operation, room.patience()), timeout=None)
     if outcome is None:
-        raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
+        raise unknown(pid)
     if type(outcome) is b.Written:
         room.look_again()
         if outcome.state.ended_at:
@@ -90,9 +89,7 @@ async def proceed(room: Room, pid: str, answer: Any) -> None:
 async def _proceed(room: Room, pid: str, answer: Any) -> None:
     encoded = encode(answer, room.options.payload_limit_bytes, "the answer")
     while True:
-        record = await read(room, room.store.record, pid)
-        if record is None:
-            raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
+        record = await record_of(room, pid)
         question = _open_question(record)
         _check(question, encoded, answer, room.catalog.modules, pid)
         outcome = await change(room, pid, _proceed_with(room, encoded, answer, record.state.interrupt_seq))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from procactors.actors import Backoff
-from procactors.errors import InvalidStoreError, StoreUnavailableError
+from procactors.errors import InvalidStoreError, StoreUnavailableError, UnknownProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from procactors.engine.room import Room
+    from procactors.stores._record import Record
 
 T = TypeVar("T")
 
@@ -51,3 +52,20 @@ async def read(
         await anyio.sleep(min(left, _BACKOFF.delay(failures, room.ids.random.random())))
         if not room.persistence.is_alive:
             raise StoreUnavailableError("the manager was closed while its store could not be used")
+
+
+async def record_of(room: Room, pid: str, patience_s: float = float("inf")) -> Record:
+    """Return the record of a process; see `read` for the patience.
+
+    Raises:
+        UnknownProcessError: There is no such process.
+    """
+    record = await read(room, room.store.record, pid, patience_s=patience_s)
+    if record is None:
+        raise unknown(pid)
+    return record
+
+
+def unknown(pid: str) -> UnknownProcessError:
+    """Return the error of a pid that no process has, or that must look like one."""
+    return UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)

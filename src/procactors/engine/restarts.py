@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from procactors.engine.control import change
 from procactors.engine.decisions import returning, taking
 from procactors.engine.messages import Write
-from procactors.engine.reading import read
-from procactors.engine.views import record_of
+from procactors.engine.reading import read, record_of
 from procactors.model import event as e
 from procactors.model.event_body import payload_in
 from procactors.model.inputs import recorded_inputs

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from procactors.engine.follower import Follower
 from procactors.engine.messages import Follow, Unfollow
-from procactors.engine.reading import read
-from procactors.errors import HistoryGoneError, UnknownProcessError
+from procactors.engine.reading import read, record_of
+from procactors.errors import HistoryGoneError
 from procactors.model.event import ENDINGS, StepProgressed
 from procactors.model.event_body import decode_body
 
@@ -64,18 +64,13 @@ class EventStream:
         try:
             await self._room.streams.ask(Follow(self._follower), timeout=None)
             if self._pid is not None:
-                await self._find_process(self._pid)
+                self._record = await record_of(self._room, self._pid)
             else:
                 await self._find_start()
         except BaseException:
             self._unfollow()
             raise
         return self
-
-    async def _find_process(self, pid: str) -> None:
-        self._record = await read(self._room, self._room.store.record, pid)
-        if self._record is None:
-            raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
 
     async def _find_start(self) -> None:
         newest, gone = await read(self._room, self._room.store.positions)

@@ -11,14 +11,13 @@ import msgspec
 from procactors._clock import to_datetime
 from procactors.engine.follower import Follower
 from procactors.engine.messages import Follow, Unfollow
-from procactors.engine.reading import read
+from procactors.engine.reading import record_of
 from procactors.errors import (
     ActorStoppedError,
     ErrorInfo,
     ProcessCancelledError,
     ProcessFailedError,
     ProcessTimedOutError,
-    UnknownProcessError,
 )
 from procactors.model import event as e
 from procactors.model.event_body import decode_body
@@ -98,18 +97,6 @@ def _progress_in(record: Record) -> Progress | None:
     if not isinstance(event, e.StepProgressed):
         return None
     return Progress(event.done, event.total, event.text)
-
-
-async def record_of(room: Room, pid: str, patience_s: float = float("inf")) -> Record:
-    """Return the record of a process; see `read` for the patience.
-
-    Raises:
-        UnknownProcessError: There is no such process.
-    """
-    record = await read(room, room.store.record, pid, patience_s=patience_s)
-    if record is None:
-        raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
-    return record
 
 
 async def result_of(room: Room, pid: str, timeout: float | None) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from starlette.exceptions import HTTPException
 
-from procactors.errors import UnknownProcessError
+from procactors.engine.reading import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,7 +40,7 @@ class Access:
         Cancellation: safe.
         """
         if pid is not None and not await self.may(request, "read", pid):
-            raise UnknownProcessError(f"there is no process {pid}; it may have been deleted", pid=pid)
+            raise unknown(pid)
         if (action != "read" or pid is None) and not await self.may(request, action, pid):
             if action == "read":
                 raise HTTPException(404)
