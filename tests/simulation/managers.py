@@ -52,14 +52,16 @@ class Place:
     async def _live(self):
         line = Line(self._world.memory, self._world.ledger)
         store = SimulatedStore(line)
+        eye = Eye(self._world.witness, line)
         m = manager(
             clock=self._world.clock,
             store=store,
-            services={"witness": Eye(self._world.witness, line)},
-            options=OPTIONS,
+            services={"witness": eye},
+            options=self._world.outside.options,
             max_running=self._world.max_running,
             seed=self._rng.getrandbits(32),
         )
+        self._world.outside.equip(m, eye)
         is_killed = False
         try:
             with anyio.CancelScope() as scope:
@@ -70,8 +72,11 @@ class Place:
         finally:
             self._world.managers.leave(self._number)
             line.cut()
+            is_killed = is_killed or store.has_crashed
+            if is_killed:
+                self._world.outside.cut_lifelines(m)
             with anyio.CancelScope(shield=True):
-                await (m.kill() if is_killed or store.has_crashed else m.close())
+                await (m.kill() if is_killed else m.close())
 
     async def _suffer(self, store, line):
         """Let happen what is to happen, until this manager ends; True: it is killed."""

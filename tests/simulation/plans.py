@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procactors import Each, Parallel, Process, Retry, Sleep, Step
+from tests.simulation.elsewhere import placed
 from tests.simulation.steps import act, undo
 
 MOST_STEPS = 4
@@ -14,8 +15,9 @@ GROUPS = (None, "red", "blue")
 class Plans:
     """Draws definitions."""
 
-    def __init__(self, rng):
+    def __init__(self, rng, children):
         self._rng = rng
+        self._children = children
         self._count = 0
         self.limited = [
             self._process(f"limited{number}", depth=1, limits=limits)
@@ -71,7 +73,8 @@ class Plans:
             more["retry"] = self._retry()
         if rng.random() < 0.1:
             more["interrupts"] = True
-        return Step(name, act, kwargs={"does": does}, services=SERVICES, **more, **self._frame())
+        step = Step(name, act, kwargs={"does": does}, services=SERVICES, **more, **self._frame())
+        return placed(rng, self._children, step)
 
     def _work(self):
         return {"seconds": self._rng.choice((0, 0, 0, 0.1, 1, 3, 10))}
@@ -84,9 +87,12 @@ class Plans:
             frame["timeout"] = rng.choice((0.5, 2, 8))
         if rng.random() < 0.25:
             does = {**self._work(), **({"fails": self._most(4)} if rng.random() < 0.3 else {})}
-            frame["undo"] = Step(
-                f"{rng.random()}", undo, kwargs={"does": does}, services=SERVICES, retry=self._retry()
-            )
+            timeout = rng.choice((None, None, None, 2))
+            step = Step(
+                f"{rng.random()}", undo, kwargs={"does": does}, services=SERVICES, retry=self._retry(),
+                timeout=timeout,
+            )  # fmt: skip
+            frame["undo"] = placed(rng, self._children, step)
         return frame
 
     def _retry(self):
@@ -108,7 +114,9 @@ class Plans:
         rng = self._rng
         asks = rng.choice(({}, {}, {"timeout": 5}, {"timeout": 5, "on_timeout": {"answer": "none"}}))
         does = {**self._work(), "asks": asks}
-        return Step(name, act, kwargs={"does": does}, services=SERVICES, **self._frame())
+        return placed(
+            rng, self._children, Step(name, act, kwargs={"does": does}, services=SERVICES, **self._frame())
+        )
 
     def _runs(self, name, depth):
         rng = self._rng

@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import anyio
-import msgspec
 
-from procactors import Fatal, Interrupt, Process, ProcessEndedError, RetryAfter
+from procactors import Fatal, Process, ProcessEndedError, RetryAfter
 from procactors.deferred import Stage
+from tests.simulation.outputs import digest, output_of, returned
 
-_BEAT_S = 0.4
-
-
-def digest(data):
-    """Return a short name of data, so that outputs tell what they were made of, and stay small."""
-    encoded = msgspec.json.encode(data, order="deterministic")
-    return hashlib.blake2b(encoded, digest_size=4).hexdigest()
+BEAT_S = 0.4
 
 
 async def act(data, ctx, *, does, witness):
     """Do what the plan says."""
     with witness.body(ctx, data) as body:
         await _work(ctx, does)
-        _fail(does, body.number)
+        fail(does, body.number)
         for update in does.get("defers", ()):
-            _defer(ctx, update, witness)
+            defer(ctx, update, witness)
         if "writes" in does:
             ctx.at_checkpoint(witness.write_row, ctx.pid, ctx.step, does["writes"] > body.number)
         got = await _run_children(ctx, data, does, witness) if "runs" in does else []
-        output = {"by": ctx.step, "of": digest(data), "items": _items(data), "got": got}
-        if does.get("with") == "junk" and body.number <= does["fails"]:
-            return 1j  # no JSON has that
-        body.output = output
-        return Interrupt(output, **does["asks"]) if "asks" in does else output
+        body.output = output_of(ctx.step, body.number, data, got)
+        return returned(body.output, does, body.number)
 
 
 async def undo(output, ctx, *, does, witness):
     """Undo a step."""
     with witness.body(ctx, output) as body:
         await _work(ctx, does)
-        _fail(does, body.number)
-
-
-def _items(data):
-    return [{"item": number, "of": digest(data), "items": []} for number in range(2)]
+        fail(does, body.number)
 
 
 async def _work(ctx, does):
     left = does["seconds"]
     try:
         while left > 0:
-            pause = min(left, _BEAT_S) if does.get("beats") else left
+            pause = min(left, BEAT_S) if does.get("beats") else left
             await anyio.sleep(pause)
             left -= pause
             ctx.progress(does["seconds"] - left, does["seconds"])
@@ -61,7 +46,8 @@ async def _work(ctx, does):
                 await anyio.sleep(does["clings"])
 
 
-def _fail(does, number):
+def fail(does, number):
+    """Fail, if that is what the plan says of the run of that number."""
     if number > does.get("fails", 0):
         return
     match does.get("with", "error"):
@@ -71,9 +57,14 @@ def _fail(does, number):
             raise Fatal("as planned")
         case "later":
             raise RetryAfter(1)
+        case "exit":
+            raise SystemExit(3)
+        case "stop":
+            raise StopIteration
 
 
-def _defer(ctx, update, witness):
+def defer(ctx, update, witness):
+    """Defer an update."""
     if update["durable"]:
         ctx.defer(witness.durable_update, witness.run, ctx.pid, ctx.step, durable=True)
     else:

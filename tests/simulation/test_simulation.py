@@ -9,6 +9,7 @@ import random
 
 import pytest
 
+from tests.simulation.outside import has_children
 from tests.simulation.world import simulate
 
 FIXED_GROUPS = 8
@@ -43,3 +44,8 @@ def test_a_seed_gives_the_same_history_again():
     assert reports[2] == reports[3]
     assert reports[0].digest != reports[2].digest
     assert all(report.commits > 50 for report in reports)
+
+
+def test_a_history_does_not_depend_on_how_quick_os_processes_are():
+    seed = next(seed for seed in range(100, 200) if has_children(seed))
+    assert simulate(seed) == simulate(seed)

@@ -18,11 +18,18 @@ class Body:
     Attributes:
         number: Which one of this step of this process it is, counted from 1.
         output: What it returned; NOTHING: it has not.
+        elsewhere: The thread or OS process that it runs in; None: it runs on the loop.
     """
 
-    def __init__(self, pid, step, attempt, number):
+    def __init__(self, pid, step, attempt, number, elsewhere):
         self.pid, self.step, self.attempt, self.number = pid, step, attempt, number
         self.output = NOTHING
+        self.elsewhere = elsewhere
+
+    @property
+    def may_be_taken(self):
+        """Whether its output may be its step's: nothing comes back from what was left behind."""
+        return self.elsewhere is None or not self.elsewhere.is_abandoned
 
 
 NOTHING = object()
@@ -31,14 +38,15 @@ NOTHING = object()
 class Witness:
     """Sees what steps do."""
 
-    def __init__(self, run):
+    def __init__(self, run, clock):
         self.run = run
+        self.clock = clock
         self.ledger = None
         self.bodies = {}
         self.running = {}
         self.durable = {}
         self.updates = 0
-        self.outputs = {}
+        self.returned = {}
         WITNESSES[run] = self
 
     def leave(self):
@@ -46,26 +54,34 @@ class Witness:
         del WITNESSES[self.run]
 
     @contextmanager
-    def body(self, ctx, data, line):
+    def body(self, ctx, data, line, elsewhere=None):
         """See a step's code begin and end, in the manager that has this line to the store."""
-        life = self.ledger.lives[ctx.pid]
-        if not self.ledger.owners.excuses(line, ctx.pid):
-            self._check_beginning(ctx, data, life)
-        number = self.bodies[ctx.pid, ctx.step] = self.bodies.get((ctx.pid, ctx.step), 0) + 1
-        body = Body(ctx.pid, ctx.step, ctx.attempt, number)
-        running = self.running.setdefault(ctx.pid, [])
-        running.append(body)
+        body = self.begin(ctx.pid, ctx.step, ctx.attempt, data, line, elsewhere)
         try:
             yield body
         finally:
-            running.remove(body)
-            if body.output is not NOTHING:
-                self.outputs.setdefault((ctx.pid, ctx.step, ctx.attempt), []).append(body.output)
+            self.end(body)
 
-    def _check_beginning(self, ctx, data, life):
-        title = f"{self.ledger.title(ctx.pid)}: step {ctx.step}, attempt {ctx.attempt}"
+    def begin(self, pid, step, attempt, data, line, elsewhere):
+        """See a step's code begin."""
+        if not self.ledger.owners.excuses(line, pid):
+            self._check_beginning(pid, step, attempt, data)
+        number = self.bodies[pid, step] = self.bodies.get((pid, step), 0) + 1
+        body = Body(pid, step, attempt, number, elsewhere)
+        self.running.setdefault(pid, []).append(body)
+        return body
+
+    def end(self, body):
+        """See it end."""
+        self.running[body.pid].remove(body)
+        if body.output is not NOTHING:
+            self.returned.setdefault((body.pid, body.step, body.attempt), []).append(body)
+
+    def _check_beginning(self, pid, step, attempt, data):
+        life = self.ledger.lives[pid]
+        title = f"{self.ledger.title(pid)}: step {step}, attempt {attempt}"
         begun = (life.running, life.attempt)
-        if begun != (ctx.step, ctx.attempt):
+        if begun != (step, attempt):
             self.ledger.complain(f"{title} runs, and the store has begun {begun}")
             return
         wanted = life.to_undo[-1][1] if life.undo else life.data
@@ -82,7 +98,8 @@ class Witness:
         elif step.is_composite:
             self._check_joined(life, step, event)
         elif (life.pid, event.step) in self.bodies:
-            outputs = self.outputs.get((life.pid, event.step, event.attempt), [])
+            returned = self.returned.get((life.pid, event.step, event.attempt), [])
+            outputs = [body.output for body in returned if body.may_be_taken]
             assert event.output in outputs, f"{event.output} is not what the step returned: {outputs}"
 
     def _check_joined(self, life, step, event):
@@ -141,9 +158,13 @@ class Eye:
     def __getattr__(self, name):
         return getattr(self._witness, name)
 
-    def body(self, ctx, data):
+    def body(self, ctx, data, elsewhere=None):
         """See a step's code begin and end."""
-        return self._witness.body(ctx, data, self._line)
+        return self._witness.body(ctx, data, self._line, elsewhere)
+
+    def begin(self, pid, step, attempt, data, elsewhere):
+        """See a step's code begin that runs elsewhere."""
+        return self._witness.begin(pid, step, attempt, data, self._line, elsewhere)
 
 
 def _fits(output, joined, outputs):

@@ -11,12 +11,13 @@ import msgspec
 
 from procactors import ProcactorsError, Process, Step
 from procactors.stores.memory import MemoryStore
-from procactors.testing import VirtualClock
 from tests.simulation import faults
 from tests.simulation.ledger import Ledger
 from tests.simulation.managers import OPTIONS, Managers, Place
+from tests.simulation.outside import Outside
 from tests.simulation.plans import Plans
 from tests.simulation.readers import Readers
+from tests.simulation.turns import TurnClock
 from tests.simulation.users import User
 from tests.simulation.witness import Witness
 
@@ -66,17 +67,18 @@ class World:
     def __init__(self, seed, watch):
         self.seed = seed
         rng = self._rng("world")
-        self.clock = VirtualClock()
+        self.clock = TurnClock()
         self.max_running = rng.choice((1, 2, 3, 8))
-        self.witness = Witness(seed)
+        self.witness = Witness(seed, self.clock)
         self.scope = anyio.CancelScope()
         self.ledger = Ledger(self.witness, self.max_running, self.scope.cancel, watch)
         self.witness.ledger = self.ledger
         self.memory = MemoryStore("memory://", self.clock, OPTIONS)
+        self.outside = Outside(seed, self.clock, OPTIONS)
         self.managers = Managers()
         self.is_calm = anyio.Event()
         self.is_over = anyio.Event()
-        plans = Plans(self._rng("plans"))
+        plans = Plans(self._rng("plans"), self.outside.share)
         count = rng.choice((1, 1, 2, 2, 3))
         self.places = [
             Place(number, self._rng(f"place {number}"), faults.draw(self._rng(f"faults {number}")), self)
@@ -174,6 +176,10 @@ class World:
             self.ledger.complain(f"a reader has come to {self.readers.last} of {self.ledger.position} events")
 
     async def _end(self):
+        try:
+            await self.outside.end()
+        except AssertionError as error:
+            self.ledger.complain(str(error))
         if self.ledger.trouble:
             return
         await self.memory.open()

@@ -123,9 +123,12 @@ class ProcessPool:
                 return worker
         if self._idle and len(self._workers) >= self._options.workers:
             self._idle.pop(0).retire(self.stop_s)
-        worker = Worker(launch, asyncio.get_running_loop(), self._gone)
+        worker = self._start(launch)
         self._workers.add(worker)
         return worker
+
+    def _start(self, launch: Launch) -> Worker:
+        return Worker(launch, asyncio.get_running_loop(), self._gone)
 
     def _put_back(self, worker: Worker) -> None:
         if self._options.worker_steps and worker.steps >= self._options.worker_steps:
