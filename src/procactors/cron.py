@@ -11,7 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
+try:
+    from cronsim import CronSim, CronSimError
+except ModuleNotFoundError as error:
+    hint = f'procactors.cron needs an extra ({error}): pip install "procactors[cron]"'
+    raise ImportError(hint) from error
 
 from procactors.errors import InvalidDefinitionError
 from procactors.model.text import shown
