@@ -71,7 +71,15 @@ PUBLIC_NAMES = [
 LOSING_WORDS = {
     r"save ?points?": (
         "checkpoint",
-        ["deferred/", "guides/deferred.md", "test_", "errors.md", "stores/_guest.py", "_on_sqlite.py"],
+        [
+            "deferred/",
+            "guides/deferred.md",
+            "test_",
+            "errors.md",
+            "stores/_guest.py",
+            "_on_sqlite.py",
+            "_on_postgres.py",
+        ],
     ),
     r"(?:pause|pausing|paused) (?:the|a|this|its|every) process": ("interrupt", []),
     r"process (?:is|was|gets|are) paused|paused process(?:es)?": ("interrupt", []),

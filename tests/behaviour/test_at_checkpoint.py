@@ -74,6 +74,22 @@ def slow(_connection):
         pass
 
 
+def undo_all(connection):
+    connection.execute("CREATE TABLE once (entry TEXT UNIQUE)")
+    for _ in range(2):
+        connection.execute("INSERT OR ROLLBACK INTO once VALUES ('x')")
+
+
+def want_to_exit(_connection):
+    raise SystemExit(3)
+
+
+async def breaks_all(data, ctx):
+    ctx.at_checkpoint(enter, "undone")
+    ctx.at_checkpoint({"transaction": undo_all, "program": want_to_exit}[data["what"]])
+    return data
+
+
 async def takes_too_long(data, ctx):
     ctx.at_checkpoint(enter, "undone")
     ctx.at_checkpoint({"sql": for_ever, "python": slow}[data["in"]])
@@ -137,6 +153,19 @@ async def test_the_transaction_can_not_be_ended(booked, probe, by):
     with pytest.raises(ProcessFailedError, match="not authorized"):
         await handle.result()
     assert await ledger(booked, probe) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "match"), [("transaction", "UNIQUE constraint"), ("program", "SystemExit: 3")]
+)
+async def test_what_breaks_more_than_its_own_fails_its_attempt_only(booked, probe, what, match):
+    handle = await booked.start(Process("p", [breaks_all]), {"what": what})
+    good = [await booked.start(Process("good", [books]), {"entry": str(n)}) for n in range(5)]
+    with pytest.raises(ProcessFailedError, match=match):
+        await handle.result()
+    for other in good:
+        await other.result()
+    assert sorted(await ledger(booked, probe)) == [str(n) for n in range(5)]
 
 
 @pytest.mark.parametrize(("where", "match"), [("sql", "interrupted"), ("python", "250 ms")])

@@ -84,7 +84,7 @@ class Journal:
         decision: Decision,
         commands: tuple[b.Command, ...] = (),
         beside: b.Beside = b.NOTHING,
-    ) -> Exception | None:
+    ) -> BaseException | None:
         """Commit a decision, or what it becomes if somebody has wanted something else before.
 
         Args:

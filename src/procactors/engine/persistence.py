@@ -21,7 +21,7 @@ from procactors.engine.troubles import named
 from procactors.errors import InvalidStoreError, StoreUnavailableError
 from procactors.model.event_body import numbered
 from procactors.model.state import is_owned
-from procactors.stores._batch import Swept, Written
+from procactors.stores._batch import Append, GuestFailed, Swept, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,6 +119,8 @@ class PersistenceActor(Actor[Write | WriteProgress | TryAgain]):
         del self._jobs[0]
         if isinstance(error, InvalidStoreError):
             self._refuse(jobs[0], error)
+        elif type(operation := jobs[0][0].operation) is Append and operation.guests:
+            _answer(jobs, [GuestFailed(error)])  # it is they who have broken it
         else:
             _log.error("a transaction failed in a way that another try can't fix", exc_info=error)
             _answer(jobs, [error])

@@ -151,7 +151,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class GuestFailed(msgspec.Struct, frozen=True):
     """What the user writes with it could not be; nothing was written, neither that nor of the decision."""
 
-    error: Exception
+    error: BaseException
 
 
 class Stale(msgspec.Struct, frozen=True):

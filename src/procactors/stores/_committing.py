@@ -108,14 +108,13 @@ class Committer:
 
     async def _transact(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:
         talk = self._transaction.batch(operations, self._now())
+        begun = _begun_for_guests if any(type(op) is b.Append and op.guests for op in operations) else _begun
 
         async def work(connection: Connection) -> list[b.Outcome]:
-            await self._begin(connection)
-            async with _undone_on_error(connection):
+            async with begun(connection):
                 outcomes = await converse(connection, talk)
                 number = await connection.fetchval(sql["end"], self.channel if self.has_company else None)
                 self._unanswered = _Unanswered(operations, lambda: self._if_done(number, outcomes))
-                await connection.execute("COMMIT")
             self._unanswered = None
             return outcomes
 
@@ -136,11 +135,9 @@ class Committer:
         """Carry on a talk in a transaction, once all others that write have ended."""
 
         async def work(connection: Connection) -> T:
-            await self._begin(connection)
-            async with _undone_on_error(connection):
+            async with _begun(connection):
                 result = await converse(connection, talk)
                 await self.tell(connection)
-                await connection.execute("COMMIT")
             return result
 
         return await self._session.run(work)
@@ -151,9 +148,6 @@ class Committer:
             raise StoreUnavailableError(f"{self._url}: the last transaction has not ended yet")
         return outcomes if status == "committed" else None
 
-    async def _begin(self, connection: Connection) -> None:
-        await connection.execute("BEGIN; SELECT procactors_lock()")
-
     async def tell(self, connection: Connection, what: str = "") -> None:
         """Tell the others that something has changed, or `what` it is."""
         if self.has_company:
@@ -161,11 +155,21 @@ class Committer:
 
 
 @asynccontextmanager
-async def _undone_on_error(connection: Connection) -> AsyncIterator[None]:
-    """Roll back when the body fails, if there still is a connection."""
+async def _begun(connection: Connection) -> AsyncIterator[None]:
+    """A transaction of who writes events: committed, or undone by an error if there still is a connection."""
+    await connection.execute("BEGIN; SELECT procactors_lock()")
     try:
         yield
+        await connection.execute("COMMIT")
     except BaseException:
         if not connection.is_closed():
             await connection.execute("ROLLBACK")
         raise
+
+
+@asynccontextmanager
+async def _begun_for_guests(connection: Connection) -> AsyncIterator[None]:
+    """The same at a round trip more: within asyncpg's own transaction users' functions can have theirs."""
+    async with connection.transaction():
+        await connection.execute("SELECT procactors_lock()")
+        yield

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 GUESTS_S = 0.25
+TOO_SLOW = (
+    f"functions given to ctx.at_checkpoint may take {GUESTS_S * 1000:.0f} ms together: everything"
+    " else waits for them; do the long work in the step, and only write here"
+)
+WRONG_KIND = (
+    "ctx.at_checkpoint takes a plain function of a connection (an async one with a store in PostgreSQL)"
+)
+ENDED = "functions given to ctx.at_checkpoint can neither commit nor roll back: the checkpoint does"
 _INSTRUCTIONS = 1000
 """How often the clock is looked at, in steps of SQLite's virtual machine."""
 _ENDS_TRANSACTIONS = (sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT, sqlite3.SQLITE_ATTACH)
@@ -25,7 +33,7 @@ _ENDS_TRANSACTIONS = (sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT, sqli
 
 def call_guests(
     connection: sqlite3.Connection, functions: Sequence[Callable[[sqlite3.Connection], Any]]
-) -> Exception | None:
+) -> BaseException | None:
     """Call functions with the connection, in a nested transaction; return the error that undid them, or None.
 
     Raises:
@@ -38,7 +46,7 @@ def call_guests(
             for function in functions:
                 _check_plain(function(connection))
         _check_time(began)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO procactors_guest")
@@ -51,18 +59,12 @@ def call_guests(
 def _check_plain(returned: Any) -> None:
     if inspect.iscoroutine(returned):
         returned.close()
-        raise InvalidDefinitionError(
-            "ctx.at_checkpoint takes a plain function of a connection (an async one with a store in"
-            " PostgreSQL)"
-        )
+        raise InvalidDefinitionError(WRONG_KIND)
 
 
 def _check_time(began: float) -> None:
     if time.monotonic() - began > GUESTS_S:
-        raise InvalidDataError(
-            f"functions given to ctx.at_checkpoint may take {GUESTS_S * 1000:.0f} ms together: everything"
-            " else waits for them; do the long work in the step, and only write here"
-        )
+        raise InvalidDataError(TOO_SLOW)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,14 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import asyncpg
 
-from procactors.errors import InvalidDataError, InvalidStoreError, StoreUnavailableError
-from procactors.stores._guest import GUESTS_S
+from procactors.errors import (
+    InvalidDataError,
+    InvalidDefinitionError,
+    InvalidStoreError,
+    StoreUnavailableError,
+)
+from procactors.stores._guest import ENDED, GUESTS_S, TOO_SLOW, WRONG_KIND
 from procactors.stores._queries import queries_of
 from procactors.stores._talk import Call, Many, One
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+    from procactors.stores._batch import Guest
     from procactors.stores._talk import Rows, Talk
     from procactors.stores._url import PostgresLocation
 
@@ -48,6 +55,7 @@ _PASSING = (
     asyncpg.ReadOnlySQLTransactionError,  # a replica, before it is promoted
     asyncpg.PostgresSystemError,  # an I/O error
 )
+_ENDED = (asyncpg.NoActiveSQLTransactionError, asyncpg.InvalidSavepointSpecificationError)
 _UNFIT = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
@@ -167,18 +175,42 @@ async def _answer(connection: Connection, query: One | Many | Call) -> Rows:
     return answer
 
 
-async def _call_guests(connection: Connection, guests: Sequence[Callable[[Any], Any]]) -> Exception | None:
-    """Call functions in a nested transaction; return the error that undid them, if there was one."""
+async def _call_guests(connection: Connection, guests: Sequence[Guest]) -> BaseException | None:
+    """Call functions in a nested transaction; return the error that undid them, or None.
+
+    Raises:
+        InvalidDataError: They have ended the whole transaction, not only what they did.
+    """
+    number, path = await connection.fetchrow(sql["before_guests"])
+    await connection.execute("SAVEPOINT procactors_guest")
     try:
-        async with connection.transaction():
-            with anyio.fail_after(GUESTS_S):
-                for guest in guests:
-                    await guest(connection)
-    except Exception as error:
+        await _call_in_time(connection, guests)
+        await connection.execute("RELEASE procactors_guest")
+    except (Exception, SystemExit) as error:
         if connection.is_closed():
             raise
+        try:
+            await connection.execute("ROLLBACK TO procactors_guest; RELEASE procactors_guest")
+        except _ENDED:
+            raise InvalidDataError(ENDED) from error
         return error
+    if await connection.fetchval(sql["after_guests"], path) != number:
+        raise InvalidDataError(ENDED)
     return None
+
+
+async def _call_in_time(connection: Connection, guests: Sequence[Guest]) -> None:
+    with anyio.move_on_after(GUESTS_S) as time:
+        for guest in guests:
+            await _awaitable(guest(connection))
+    if time.cancelled_caught:
+        raise InvalidDataError(TOO_SLOW)
+
+
+def _awaitable(returned: Any) -> Any:
+    if not inspect.isawaitable(returned):
+        raise InvalidDefinitionError(WRONG_KIND)
+    return returned
 
 
 def _texts(column: tuple[Any, ...]) -> tuple[Any, ...] | list[str]:

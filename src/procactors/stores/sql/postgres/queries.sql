@@ -6,6 +6,14 @@
 SELECT pg_current_xact_id()::TEXT, pg_notify(channel, '') FROM (VALUES ($1::TEXT)) AS told (channel)
 WHERE channel IS NOT NULL UNION ALL SELECT pg_current_xact_id()::TEXT, NULL WHERE $1::TEXT IS NULL;
 
+-- name: before_guests
+-- The transaction in which functions of the user's are called, and where its tables are looked for.
+SELECT pg_current_xact_id()::TEXT, current_setting('search_path');
+
+-- name: after_guests
+-- The transaction that is open after them; tables are looked for where they were before.
+SELECT pg_current_xact_id()::TEXT FROM set_config('search_path', $1::TEXT, FALSE);
+
 -- name: outcome_of_transaction
 SELECT pg_xact_status($1::TEXT::xid8);
 
