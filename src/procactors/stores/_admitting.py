@@ -68,13 +68,23 @@ def admitted(gates: list[Gate], moment: float, passes_over: list[str], limit: in
     """Return the processes that may be taken up, best first, at most `limit`."""
     paused = [gate.name for gate in gates if gate.paused_at is not None]
     look = _Round(moment, passes_over, int(ALL in paused), limit)
-    found = list((yield One("due", (moment, passes_over, paused, look.children_only, limit))))
+    found = list((yield from _without_limits(paused, look)))
     open_gates = [gate for gate in gates if gate.is_limited and gate.paused_at is None]
     for gate in open_gates:
         found += yield from _through(gate, look)
     if open_gates:
         found.sort(key=lambda row: (row[1], row[0]))
     return [row[0] for row in found[:limit]]
+
+
+def _without_limits(paused: list[str], look: _Round) -> Talk[Sequence[tuple[Any, ...]]]:
+    """Return those that have no limits and are not paused; those that are cost nothing, however many."""
+    if not paused:
+        return (yield One("due", (look.moment, look.passes_over, look.limit)))
+    if look.children_only:
+        return (yield One("due_children", (look.moment, look.passes_over, paused, look.limit)))
+    names = [name for (name,) in (yield One("names")) if name not in paused]
+    return (yield One("due_of_names", (look.moment, look.passes_over, names, look.limit)))
 
 
 def _through(gate: Gate, look: _Round) -> Talk[list[tuple[Any, ...]]]:

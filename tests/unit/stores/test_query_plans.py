@@ -19,6 +19,9 @@ INDEXES = {
     "records_found": {"_name", "_tags", "_key", "_status", "autoindex"},
     "place_of": {"autoindex"},
     "names": {"_name"},
+    "due": {"_rank"},
+    "due_of_names": {"_rank_of_name"},
+    "due_children": {"_rank_of_children"},
     "oldest_due": {"_due", "_status"},
     "running": {"_owner"},
     "deferred_failures": {"_events_deferred"},
@@ -26,7 +29,7 @@ INDEXES = {
     "count_by_status": {"_status"},
 }
 COUNTS = {"count_alive", "count_by_status"}  # go through all of an index, but of nothing else
-OWN_INDEX = {"deferred_failures"}  # has an index that holds nothing else
+OWN_INDEX = {"deferred_failures", "due", "due_children"}  # have an index that holds nothing else
 
 
 @pytest.mark.parametrize("name", INDEXES)

@@ -46,6 +46,10 @@ CREATE TABLE procactors_processes (
 ) WITH (fillfactor = 70);  -- a step's update finds room beside the row, and touches no index
 CREATE INDEX procactors_processes_rank ON procactors_processes (rank, id, due_at, name)
     WHERE due_at IS NOT NULL AND queue IS NULL;
+CREATE INDEX procactors_processes_rank_of_name ON procactors_processes (name, rank, id, due_at)
+    WHERE due_at IS NOT NULL AND queue IS NULL;
+CREATE INDEX procactors_processes_rank_of_children ON procactors_processes (rank, id, due_at, name)
+    WHERE due_at IS NOT NULL AND queue IS NULL AND parent IS NOT NULL;
 CREATE INDEX procactors_processes_queue ON procactors_processes (queue, rank, id, due_at, in_group)
     WHERE due_at IS NOT NULL AND queue IS NOT NULL;
 CREATE INDEX procactors_processes_place ON procactors_processes (queue, in_group)

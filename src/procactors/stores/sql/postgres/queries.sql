@@ -141,8 +141,22 @@ SELECT behind FROM procactors_processes WHERE id = $1::BIGINT;
 -- Nobody else writes meanwhile: whoever claims holds the lock of all writers.
 SELECT id, rank FROM procactors_processes
 WHERE due_at <= $1::DOUBLE PRECISION AND queue IS NULL AND (call IS NULL OR call <> ALL ($2::TEXT[]))
-  AND name <> ALL ($3::TEXT[]) AND ($4::INTEGER = 0 OR parent IS NOT NULL)
-ORDER BY rank, id LIMIT $5::BIGINT;
+ORDER BY rank, id LIMIT $3::BIGINT;
+
+-- name: due_of_names
+SELECT found.id, found.rank FROM unnest($3::TEXT[]) AS n (name), LATERAL (
+    SELECT id, rank FROM procactors_processes p
+    WHERE p.name = n.name AND due_at <= $1::DOUBLE PRECISION AND queue IS NULL
+      AND (call IS NULL OR call <> ALL ($2::TEXT[]))
+    ORDER BY rank, id LIMIT $4::BIGINT
+) AS found
+ORDER BY found.rank, found.id LIMIT $4::BIGINT;
+
+-- name: due_children
+SELECT id, rank FROM procactors_processes
+WHERE due_at <= $1::DOUBLE PRECISION AND queue IS NULL AND parent IS NOT NULL
+  AND (call IS NULL OR call <> ALL ($2::TEXT[])) AND name <> ALL ($3::TEXT[])
+ORDER BY rank, id LIMIT $4::BIGINT;
 
 -- name: due_in_queue
 SELECT id, rank, in_group FROM procactors_processes

@@ -103,12 +103,30 @@ WHERE behind IN (SELECT value FROM json_each(?3)) RETURNING id;
 SELECT behind FROM procactors_processes WHERE id = ?;
 
 -- name: due
--- The free processes without limits that may be taken up, best first: passing over steps that can't be resolved,
--- names that are paused, and (?4) all but children.
-SELECT id, rank FROM procactors_processes p
-WHERE due_at <= ?1 AND queue IS NULL AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?2)))
-  AND name NOT IN (SELECT value FROM json_each(?3)) AND (?4 = 0 OR parent IS NOT NULL)
-ORDER BY rank, id LIMIT ?5;
+-- The free processes without limits that may be taken up, best first: passing over steps that can't be resolved.
+SELECT id, rank FROM procactors_processes
+WHERE due_at <= ? AND queue IS NULL AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
+ORDER BY rank, id LIMIT ?;
+
+-- name: due_of_names
+-- Those of some names: what others have waiting, as they are paused, is not looked at.
+SELECT found.value, (SELECT p.rank FROM procactors_processes p WHERE p.id = found.value) AS its_rank
+FROM json_each(?3) n, json_each((
+    SELECT json_group_array(id) FROM (
+        SELECT id FROM procactors_processes
+        WHERE name = n.value AND due_at <= ?1 AND queue IS NULL
+          AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?2)))
+        ORDER BY rank, id LIMIT ?4
+    ))) found
+ORDER BY its_rank, found.value LIMIT ?4;
+
+-- name: due_children
+-- Those that processes under way have started, but for some names.
+SELECT id, rank FROM procactors_processes
+WHERE due_at <= ? AND queue IS NULL AND parent IS NOT NULL
+  AND (call IS NULL OR call NOT IN (SELECT value FROM json_each(?)))
+  AND name NOT IN (SELECT value FROM json_each(?))
+ORDER BY rank, id LIMIT ?;
 
 -- name: due_in_queue
 -- The same of one queue with limits, passing over groups that are full, and what is taken already.
