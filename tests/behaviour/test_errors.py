@@ -6,17 +6,12 @@ import asyncio
 
 import pytest
 
-import procactors
 from procactors import (
-    ProcactorsError,
     Process,
     ProcessCancelledError,
-    ProcessEndedError,
     ProcessFailedError,
-    ProcessTimedOutError,
     Step,
     StepStatus,
-    errors,
 )
 from tests.behaviour.history import history, kinds, only
 from tests.behaviour.steps import cause_chain, echo, exits, fail, note
@@ -235,41 +230,3 @@ async def test_errors_can_be_read_after_a_restart(world):
         with pytest.raises(ProcessFailedError, match="top") as caught:
             await m.result(handle.pid)
         assert caught.value.error.cause.cause.type == "KeyError"
-
-
-def test_ends_are_siblings():
-    ends = (ProcessFailedError, ProcessTimedOutError, ProcessCancelledError)
-    for end in ends:
-        assert end.__mro__[1] is ProcessEndedError
-    assert issubclass(ProcessEndedError, ProcactorsError)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "UnknownProcessError",
-        "InvalidStateError",
-        "NotInterruptedError",
-        "KeyConflictError",
-        "InvalidDefinitionError",
-        "StepNotResolvableError",
-        "InvalidDataError",
-        "PayloadTooLargeError",
-        "ProcessEndedError",
-        "ProcessFailedError",
-        "ProcessTimedOutError",
-        "ProcessCancelledError",
-        "OwnershipLostError",
-        "StoreUnavailableError",
-        "SchemaTooNewError",
-        "HistoryGoneError",
-        "AskTimeoutError",
-        "ActorStoppedError",
-        "MailboxFullError",
-        "AskCycleError",
-    ],
-)
-def test_errors_come_from_the_root_and_derive_from_one(name):
-    assert getattr(procactors, name) is getattr(errors, name)
-    assert issubclass(getattr(errors, name), ProcactorsError)
-    assert str(getattr(errors, name)())

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from datetime import timedelta
 
-import attrs
-import msgspec
 import pytest
 
 from procactors import (
@@ -28,31 +24,11 @@ from procactors import (
     ProcessTimedOutError,
     UnknownProcessError,
 )
+from tests.behaviour.decisions import Attrs, Data, Struct
 from tests.behaviour.history import until_status
 from tests.behaviour.steps import ask, echo, fail, fail_often, forever, gated, grow, note
 
 P = Process("p", [echo])
-
-
-class Struct(msgspec.Struct):
-    approved: bool
-    note: str = ""
-
-
-@dataclasses.dataclass
-class Data:
-    approved: bool
-    note: str = ""
-
-
-class Typed(typing.TypedDict):
-    approved: bool
-
-
-@attrs.define
-class Attrs:
-    approved: bool
-    note: str = ""
 
 
 async def ended(handle, kind=ProcessEndedError):

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from datetime import UTC, datetime
 
 import anyio
-import attrs
-import msgspec
 import pytest
 
 from procactors import (
@@ -22,31 +18,11 @@ from procactors import (
     ProcessFailedError,
     Sleep,
 )
+from tests.behaviour.decisions import Attrs, Data, Struct, Typed
 from tests.behaviour.history import history, kinds, until_status
 from tests.behaviour.steps import ask, echo, grow
 
 P = Process("p", [echo])
-
-
-class Struct(msgspec.Struct):
-    approved: bool
-    note: str = ""
-
-
-@dataclasses.dataclass
-class Data:
-    approved: bool
-    note: str = ""
-
-
-class Typed(typing.TypedDict):
-    approved: bool
-
-
-@attrs.define
-class Attrs:
-    approved: bool
-    note: str = ""
 
 
 async def ask_struct(data):

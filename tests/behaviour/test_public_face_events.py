@@ -78,28 +78,6 @@ def check_numbers(events):
     assert len({event.pid for event in events}) == 1
 
 
-async def test_a_plain_process(m):
-    handle = await m.start(Process("p", {"a": grow, "b": grow}), {"n": 1})
-    await handle.result()
-    events = await history(m, handle.pid)
-    assert kinds(events) == [
-        "ProcessQueued",
-        "ProcessStarted",
-        "StepStarted",
-        "StepFinished",
-        "StepStarted",
-        "StepFinished",
-        "ProcessFinished",
-    ]
-    check_numbers(events)
-    assert [(e.step, e.attempt) for e in only(events, "StepStarted")] == [("a", 1), ("b", 1)]
-    finished = only(events, "StepFinished")
-    assert [(e.step, e.attempt) for e in finished] == [("a", 1), ("b", 1)]
-    assert [e.output for e in finished] == [{"n": 1, "trail": ["a"]}, {"n": 1, "trail": ["a", "b"]}]
-    assert events[-1].output == {"n": 1, "trail": ["a", "b"]}
-    assert {e.pid for e in events} == {handle.pid}
-
-
 async def test_a_retried_step_and_a_failure(m, probe):
     step = Step("bad", fail, retry=Retry(attempts=2, delay=2, jitter=False))
     handle = await m.start(Process("p", [step]))

@@ -116,8 +116,11 @@ def test_errors_are_related_as_the_contract_says():
 
 
 @pytest.mark.parametrize("name", ["ProcactorsError", *ERRORS])
-def test_every_error_carries_pid_step_and_attempt(name):
+def test_every_error_derives_from_one_and_carries_pid_step_and_attempt(name):
     error = getattr(procactors, name)
+    assert error is getattr(procactors.errors, name)
+    assert issubclass(error, procactors.ProcactorsError)
+    assert str(error())
     made = error("what happened", pid="p", step="s", attempt=2)
     assert (made.pid, made.step, made.attempt) == ("p", "s", 2)
     assert "what happened" in str(made)

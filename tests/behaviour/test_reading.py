@@ -8,7 +8,6 @@ from procactors import (
     Process,
     ProcessFailedError,
     ProcessStatus,
-    StepStatus,
     UnknownProcessError,
 )
 from tests.behaviour.history import until
@@ -210,24 +209,6 @@ async def test_a_result_that_is_not_there_in_time_leaves_the_process_going(m, pr
     probe.gates["gated"].set()
     assert await handle.result(timeout=30) == {"x": 1}
     assert await handle.result(timeout=0.0001) == {"x": 1}
-
-
-def test_statuses_are_those_of_the_contract():
-    assert {str(status) for status in ProcessStatus} == {
-        "queued",
-        "running",
-        "waiting",
-        "sleeping",
-        "interrupted",
-        "blocked",
-        "cancelling",
-        "undoing",
-        "finished",
-        "failed",
-        "timed_out",
-        "cancelled",
-    }
-    assert {str(status) for status in StepStatus} == {"pending", "running", "completed", "failed", "skipped"}
 
 
 async def three_children(data, ctx):
