@@ -156,7 +156,8 @@ class Errands:
         if news.is_due:
             self._admission.has_waiting = True
             self.look()
-        self.send("moments")
+        else:
+            self.send("moments")
 
     def _settled(self, has_more: bool) -> None:  # noqa: FBT001 - the errand's result
         self.send("settle" if has_more else "claim")
