@@ -53,6 +53,7 @@ def probe():
 ON_POSTGRES = {
     "cancel",
     "children",
+    "spoilt_rows",
     "clients",
     "closing",
     "engine_gives_up",

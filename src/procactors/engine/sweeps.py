@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from procactors.stores._record import Decide, Decision, Record
 
 _PAGE = 500
+_AGAIN_S = 1.0
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ class Sweeps:
         """Sweep the room's store."""
         self._room = room
         self._claimed_at = 0.0
+        self._settled_at = 0.0
 
     async def _sweep(
         self, selection: Any, limit: int, decision: Decide, take_as: int | None = None
@@ -105,6 +107,7 @@ class Sweeps:
         def answered(data: Any, answer: Any) -> msgspec.Raw:
             return encode(merged(data, answer), limit_bytes, "the merged answer")
 
+        self._settled_at = self._room.store.now()
         swept = await self._sweep(Expired(), _PAGE, pausing.expire(answered))
         return len(swept) == _PAGE
 
@@ -181,6 +184,8 @@ class Sweeps:
         now = self._room.store.now()
         since = self._claimed_at if has_room else now
         due_at, expires_at = await self._room.store.next_moments(since)
+        if expires_at is not None and expires_at <= self._settled_at:  # it could not be read then
+            expires_at = max(now, self._settled_at + _AGAIN_S)
         return (
             None if due_at is None else max(0.0, due_at - now),
             None if expires_at is None else max(0.0, expires_at - now),

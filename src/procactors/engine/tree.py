@@ -99,7 +99,11 @@ class Tree:
             reason = f"its store has not answered for {silent_s:.1f} s: its lease has run out"
         else:
             reason = self._room.troubles.unready(self._room.options.lease_s)
-        warnings = self._room.troubles.warnings()
+        unreadable = self._room.store.unreadable().items()
+        warnings = (
+            *self._room.troubles.warnings(),
+            *(f"process {pid} is passed over, as it can't be read: {why}" for pid, why in unreadable),
+        )
         return Health(is_live=True, is_ready=not reason, reason=reason, warnings=warnings)
 
     async def close(self) -> None:

@@ -57,6 +57,7 @@ class _Round(NamedTuple):
     passes_over: list[str]
     children_only: int
     limit: int
+    unreadable: list[int]
 
 
 def gates_at(moment: float) -> Talk[list[Gate]]:
@@ -64,16 +65,21 @@ def gates_at(moment: float) -> Talk[list[Gate]]:
     return [Gate(*row) for row in (yield One("gates", (moment,)))]
 
 
-def admitted(gates: list[Gate], moment: float, passes_over: list[str], limit: int) -> Talk[list[int]]:
-    """Return the processes that may be taken up, best first, at most `limit`."""
+def admitted(
+    gates: list[Gate], moment: float, passes_over: list[str], limit: int, unreadable: Sequence[int] = ()
+) -> Talk[list[int]]:
+    """Return the processes that may be taken up, best first, at most `limit`.
+
+    Those that are known as unreadable take no room in a queue with limits.
+    """
     paused = [gate.name for gate in gates if gate.paused_at is not None]
-    look = _Round(moment, passes_over, int(ALL in paused), limit)
+    look = _Round(moment, passes_over, int(ALL in paused), limit, list(unreadable))
     found = list((yield from _without_limits(paused, look)))
     open_gates = [gate for gate in gates if gate.is_limited and gate.paused_at is None]
     for gate in open_gates:
         found += yield from _through(gate, look)
     if open_gates:
-        found.sort(key=lambda row: (row[1], row[0]))
+        found.sort(key=_order)
     return [row[0] for row in found[:limit]]
 
 
@@ -87,6 +93,12 @@ def _without_limits(paused: list[str], look: _Round) -> Talk[Sequence[tuple[Any,
     return (yield One("due_of_names", (look.moment, look.passes_over, names, look.limit)))
 
 
+def _order(row: tuple[Any, ...]) -> tuple[float, int]:
+    number, rank = row[0], row[1]
+    is_number = isinstance(rank, int | float)  # SQLite keeps what it is given
+    return rank if is_number else float("inf"), number
+
+
 def _through(gate: Gate, look: _Round) -> Talk[list[tuple[Any, ...]]]:
     """Return those of one queue that its limits let through."""
     busy: dict[str | None, int] = dict((yield One("busy", (gate.name, _WANTED))))
@@ -96,7 +108,9 @@ def _through(gate: Gate, look: _Round) -> Talk[list[tuple[Any, ...]]]:
     while room > len(taken):
         full = [] if most is None else [group for group, n in busy.items() if group and n >= most]
         values = (look.moment, gate.name, look.passes_over, look.children_only, full)
-        rows = yield One("due_in_queue", (*values, [row[0] for row in taken], room - len(taken)))
+        rows = yield One(
+            "due_in_queue", (*values, [*look.unreadable, *(row[0] for row in taken)], room - len(taken))
+        )
         for row in rows:
             if most is None or row[2] is None or busy.get(row[2], 0) < most:
                 busy[row[2]] = busy.get(row[2], 0) + 1

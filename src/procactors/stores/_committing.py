@@ -39,16 +39,21 @@ class Committer:
     """
 
     def __init__(
-        self, session: Session, now: Callable[[], Instant], url: str, options: ManagerOptions
+        self,
+        session: Session,
+        transaction: AppendingTransaction,
+        now: Callable[[], Instant],
+        url: str,
+        options: ManagerOptions,
     ) -> None:
-        """Commit through `session`, by the time `now` tells; `url` is for errors."""
+        """Do `transaction` through `session`, by the time `now` tells; `url` is for errors."""
         self.channel = "procactors"
         self.has_company = True
         self._session = session
         self._now = now
         self._url = url
         self._options = options
-        self._transaction = AppendingTransaction(options.ageing_s)
+        self._transaction = transaction
         self._unanswered: _Unanswered | None = None
 
     async def commit(self, operations: Sequence[b.Operation]) -> list[b.Outcome]:

@@ -17,6 +17,8 @@ from procactors.stores._talk import One
 if TYPE_CHECKING:
     from procactors.stores._talk import Talk
 
+_STATUSES = frozenset(status.value for status in ProcessStatus)
+
 
 def register(identity: Identity, now: float, lease_s: float) -> Talk[Member]:
     """Add a row and return it."""
@@ -52,7 +54,8 @@ def running(limit: int) -> Talk[dict[int, InHand]]:
     found: dict[int, InHand] = {}
     for owner, count, pid, name, status in (yield One("running", (max(1, limit),))):
         before = found[owner].processes if owner in found else ()
-        processes = (*before, RunningProcess(pid, name, ProcessStatus(status)))
+        shown = [RunningProcess(pid, name, ProcessStatus(status))] if status in _STATUSES else []
+        processes = (*before, *shown)
         found[owner] = InHand(count, processes[: max(0, limit)])
     return found
 

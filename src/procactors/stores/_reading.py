@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("procactors.stores")
 
 _state_in = msgspec.json.Decoder(ProcessState).decode
+_STATUSES = frozenset(status.value for status in ProcessStatus)
+"""A newer version may have others, and somebody's hand may write anything."""
+_LAST_MOMENT = 253_402_300_800.0  # the end of the year 9999
 _tags_in = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -53,23 +56,38 @@ def records(query: str, *values: Any) -> Talk[list[Record]]:
     return readable((yield One(query, values)))
 
 
+class Bad(NamedTuple):
+    """A row of the kind "records" that can't be read, and why."""
+
+    number: int
+    pid: str
+    problem: str
+
+
 def readable(rows: Iterable[Sequence[Any]]) -> list[Record]:
     """Return the records of rows of the kind "records", without those that can't be read."""
-    found = []
+    return sorted_out(rows)[0]
+
+
+def sorted_out(rows: Iterable[Sequence[Any]]) -> tuple[list[Record], list[Bad]]:
+    """Return the records of rows of the kind "records", and those that can't be read."""
+    found, bad = [], []
     for row in rows:
         try:
             found.append(_record_of(row))
         except _UNREADABLE as error:
-            _warn_of(row[1], str(error))
-    return found
+            bad.append(Bad(row[0], row[1], pass_over(row[1], str(error))))
+    return found, bad
 
 
 _UNREADABLE = (msgspec.MsgspecError, InvalidDefinitionError)
 
 
 @lru_cache(maxsize=4096)  # so that each is logged once
-def _warn_of(pid: str, problem: str) -> None:
+def pass_over(pid: str, problem: str) -> str:
+    """Note that a process can't be dealt with; return why."""
     _log.warning("process %s is passed over, as it can't be read: %s", pid, problem)
+    return problem
 
 
 def _record_of(row: Sequence[Any]) -> Record:
@@ -78,8 +96,10 @@ def _record_of(row: Sequence[Any]) -> Record:
         number, pid, name, key, tags, priority, parent_pid, depth, owner, owner_name, epoch, created_at,
         state, progress, queued_body, data_body, error_body, interrupt_body, cancel_reason,
     ) = row  # fmt: skip
+    if queued_body is None:
+        raise msgspec.ValidationError("its first event is gone")
     queued = _queued_in(queued_body)
-    return Record(
+    found = Record(
         id=number,
         pid=pid,
         name=name,
@@ -101,6 +121,20 @@ def _record_of(row: Sequence[Any]) -> Record:
         cancel_reason=cancel_reason,
         group=queued.group,
     )
+    _check(found)
+    return found
+
+
+def _check(found: Record) -> None:
+    """Refuse what nothing but somebody's hand can have written: SQLite's columns take values of any type."""
+    numbers = (found.priority, found.depth, found.epoch, found.created_at)
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise msgspec.ValidationError(f"one of its numbers is none: {numbers}")
+    moments = (found.created_at, found.state.due_at, found.state.deadline_at, found.state.started_at)
+    if not all(moment is None or 0 <= moment < _LAST_MOMENT for moment in (*moments, found.state.ended_at)):
+        raise msgspec.ValidationError(f"one of its moments is none: {moments}")
+    if not 0 <= found.state.index <= len(found.plan.steps):
+        raise msgspec.ValidationError(f"its plan has no step number {found.state.index}")
 
 
 def record(pid: str) -> Talk[Record | None]:
@@ -161,8 +195,8 @@ def next_moments(now: float) -> Talk[tuple[float | None, float | None]]:
     """Return when something may be taken up after `now`, and when something expires."""
     due_at, expires_at = (yield One("next_moments", (now + SLACK_S,)))[0]
     opens_at = yield from _admitting.opens_at(now + SLACK_S)
-    moments = [moment for moment in (due_at, opens_at) if moment is not None]
-    return min(moments, default=None), expires_at
+    moments = [moment for moment in (due_at, opens_at) if isinstance(moment, int | float)]
+    return min(moments, default=None), expires_at if isinstance(expires_at, int | float) else None
 
 
 def next_purge(keep_s: float) -> Talk[float | None]:
@@ -193,7 +227,8 @@ def command_outcome(command: int) -> Talk[str | None]:
 
 def counts() -> Talk[dict[ProcessStatus, int]]:
     """Return how many processes there are of each status."""
-    return {ProcessStatus(status): count for status, count in (yield One("count_by_status"))}
+    rows = yield One("count_by_status")
+    return {ProcessStatus(status): count for status, count in rows if status in _STATUSES}
 
 
 def relatives(parent: int, prefix: str) -> Talk[list[Relative]]:

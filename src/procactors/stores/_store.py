@@ -11,7 +11,7 @@ from procactors.model.status import ProcessStatus
 from procactors.stores._batch import Command, Insert, Operation, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from procactors._clock import Instant
@@ -233,6 +233,10 @@ class Store(Protocol):
 
         It was renewed that long ago at the latest: so long ago the store has answered. Never blocks.
         """
+        ...
+
+    def unreadable(self) -> Mapping[str, str]:
+        """Return the pids that the last sweeps of each kind have passed over, and why. Never blocks."""
         ...
 
     async def members(self) -> list[Member]:

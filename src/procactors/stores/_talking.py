@@ -17,7 +17,7 @@ from procactors.stores._lease import LeaseKeeper
 from procactors.stores._transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from procactors._clock import Clock, Instant
     from procactors.model.event import DeferredUpdateFailed, ProcessEvent, StepProgressed
@@ -194,6 +194,10 @@ class TalkingStore(ABC):
     def lease_left(self) -> float:
         """Return for how many seconds the lease lasts: for ever, if nobody has to renew it."""
         return math.inf if self._lease is None else self._lease.left()
+
+    def unreadable(self) -> Mapping[str, str]:
+        """Return the pids that the last sweeps of each kind have passed over, and why."""
+        return {pid: why for bad in self._transaction.unreadable.values() for pid, why in bad.items()}
 
     async def members(self) -> list[Member]:
         """Return all managers and clients, dead ones too."""

@@ -14,7 +14,7 @@ from procactors._clock import SLACK_S
 from procactors.errors import KeyConflictError, ProcactorsError
 from procactors.stores import _admitting, _pausing, _turns
 from procactors.stores import _batch as b
-from procactors.stores._reading import record, records
+from procactors.stores._reading import pass_over, record, records
 from procactors.stores._selecting import selected
 from procactors.stores._selections import OwnedBy
 from procactors.stores._talk import Call, Many, One
@@ -33,6 +33,8 @@ class Transaction:
     def __init__(self, ageing_s: float) -> None:
         """Let a point of priority be worth `ageing_s` seconds of waiting."""
         self._ageing_s = ageing_s
+        self.unreadable: dict[type, dict[str, str]] = {}
+        """Processes that the last sweeps of each kind could not read, and why."""
         self._do: dict[type, Callable[[Any, float], Talk[b.Outcome]]] = {
             b.Insert: self._insert,
             b.Change: self._change,
@@ -190,9 +192,18 @@ class Transaction:
             )
 
     def _sweep(self, operation: b.Sweep, now: float) -> Talk[list[b.Swept]]:
-        found = yield from selected(operation.selection, operation.limit, now)
-        decided = [(one, operation.decide(one, now)) for one in found]
-        kept = [(one, decision) for one, decision in decided if decision is not None]
+        found, bad = yield from selected(operation.selection, operation.limit, now)
+        kept = []
+        for one in found:
+            try:
+                decision = operation.decide(one, now)
+            except Exception as error:  # noqa: BLE001 - a state that can't be: it is to hinder no other
+                bad[one.pid] = pass_over(one.pid, repr(error))
+            else:
+                kept += [] if decision is None else [(one, decision)]
+        kind = type(operation.selection)
+        is_all = len(found) < operation.limit  # what was not seen may be as it was, or gone
+        self.unreadable[kind] = bad if is_all else self.unreadable.get(kind, {}) | bad
         writes = [Write.of_record(one, decision, operation.take_as) for one, decision in kept]
         written = yield from write_all(writes, now, self._ageing_s)
         yield from _forget_cancels(kept)

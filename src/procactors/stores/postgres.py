@@ -18,6 +18,7 @@ import asyncpg
 
 from procactors._clock import Deadline, Instant
 from procactors.errors import InvalidStateError, InvalidStoreError
+from procactors.stores._appending import AppendingTransaction
 from procactors.stores._borrowed import foreign
 from procactors.stores._committing import Committer
 from procactors.stores._membership import renew
@@ -55,7 +56,8 @@ class PostgresStore(TalkingStore):
         self._location = location
         self._writer = self.session()
         self._reader = self.session(self._listen)
-        self._committer = Committer(self._writer, self.now, self.url, options)
+        self._transaction = AppendingTransaction(options.ageing_s)
+        self._committer = Committer(self._writer, self._transaction, self.now, self.url, options)
         self._ahead_s: float | None = None
         self._news = anyio.Event()
 

@@ -176,7 +176,7 @@ FROM procactors_processes p JOIN procactors_queues q ON q.name = p.queue WHERE p
 
 -- name: busy
 SELECT in_group, count(*) FROM procactors_processes
-WHERE queue = $1::TEXT AND owner IS NOT NULL AND (status <> 'waiting' OR place >= $2::INTEGER)
+WHERE queue = $1::TEXT AND owner IN (SELECT id FROM procactors_managers) AND (status <> 'waiting' OR place >= $2::INTEGER)
 GROUP BY in_group;
 
 -- name: starts_since
@@ -225,7 +225,8 @@ SELECT name, min(due_at) FROM procactors_processes
 WHERE due_at <= $1::DOUBLE PRECISION AND status <> 'blocked' GROUP BY name;
 
 -- name: count_owned
-SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND ($1::TEXT IS NULL OR name = $1::TEXT);
+SELECT count(*) FROM procactors_processes
+WHERE owner IN (SELECT id FROM procactors_managers) AND ($1::TEXT IS NULL OR name = $1::TEXT);
 
 -- name: running
 SELECT owner, in_hand, pid, name, status FROM (
@@ -280,17 +281,17 @@ SELECT id FROM procactors_processes WHERE owner = $1::BIGINT ORDER BY id LIMIT $
 SELECT
     p.id, p.pid, p.name, p.key, p.tags, p.priority, pp.pid, p.depth, p.owner, m.name, p.epoch,
     p.created_at, p.state, p.progress, q.body,
-    CASE WHEN coalesce((p.state::json ->> 'data_seq')::INTEGER, 1) = 1 THEN NULL ELSE (
+    CASE WHEN coalesce(procactors_number(p.state, 'data_seq'), 1) = 1 THEN NULL ELSE (
         SELECT d.body FROM procactors_events d
-        WHERE d.process = p.id AND d.seq = (p.state::json ->> 'data_seq')::INTEGER) END,
+        WHERE d.process = p.id AND d.seq = procactors_number(p.state, 'data_seq')) END,
     (SELECT x.body FROM procactors_events x
-        WHERE x.process = p.id AND x.seq = (p.state::json ->> 'error_seq')::INTEGER),
+        WHERE x.process = p.id AND x.seq = procactors_number(p.state, 'error_seq')),
     (SELECT i.body FROM procactors_events i
-        WHERE i.process = p.id AND i.seq = (p.state::json ->> 'interrupt_seq')::INTEGER),
+        WHERE i.process = p.id AND i.seq = procactors_number(p.state, 'interrupt_seq')),
     (SELECT c.body::json ->> 'reason' FROM procactors_commands c
         WHERE c.process = p.id AND c.kind = 'cancel' AND c.outcome IS NULL ORDER BY c.id LIMIT 1)
 FROM procactors_processes p
-JOIN procactors_events q ON q.process = p.id AND q.seq = 1
+LEFT JOIN procactors_events q ON q.process = p.id AND q.seq = 1
 LEFT JOIN procactors_processes pp ON pp.id = p.parent
 LEFT JOIN procactors_managers m ON m.id = p.owner
 
@@ -407,8 +408,8 @@ SELECT e.position, e.seq, e.body, p.pid FROM procactors_events e JOIN procactors
 WHERE starts_with(e.body, '{"type":"DeferredUpdateFailed"') ORDER BY e.position DESC LIMIT $1::BIGINT;
 
 -- name: progress
-SELECT p.pid, (p.state::json ->> 'seq')::INTEGER, p.progress FROM procactors_processes p
-WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL;
+SELECT p.pid, procactors_number(p.state, 'seq'), p.progress FROM procactors_processes p
+WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL AND procactors_number(p.state, 'seq') IS NOT NULL;
 
 -- name: last_position
 -- Of what is committed: the sequence is ahead of that.

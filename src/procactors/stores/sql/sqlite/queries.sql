@@ -96,7 +96,7 @@ UPDATE procactors_processes SET
     rank = CASE WHEN ended_at IS NULL
         THEN max(?1, coalesce(json_extract(state, '$.due_at'), 0)) - priority * ?2 END,
     behind = NULL
-WHERE behind IN (SELECT value FROM json_each(?3)) RETURNING id;
+WHERE behind IN (SELECT value FROM json_each(?3)) AND json_valid(state) RETURNING id;
 
 -- name: behind
 -- The process whose end this one waits for.
@@ -149,9 +149,10 @@ SELECT q.name, q.max_running, q.max_per_group, q.rate_starts, q.rate_s, q.paused
 FROM procactors_processes p JOIN procactors_queues q ON q.name = p.queue WHERE p.id = ?;
 
 -- name: busy
--- How many of a queue run, by group; who waits for children counts if it has, or only wants, its place back.
+-- How many of a queue run, by group; who waits for children counts if it has, or only wants, its place back. Whose
+-- manager is gone, and that nobody could take over, does not run.
 SELECT in_group, count(*) FROM procactors_processes
-WHERE queue = ? AND owner IS NOT NULL AND (status <> 'waiting' OR place >= ?) GROUP BY in_group;
+WHERE queue = ? AND owner IN (SELECT id FROM procactors_managers) AND (status <> 'waiting' OR place >= ?) GROUP BY in_group;
 
 -- name: starts_since
 SELECT count(*) FROM procactors_starts WHERE queue = ? AND at > ?;
@@ -204,7 +205,8 @@ WHERE due_at <= ? AND id NOT IN (SELECT id FROM procactors_processes WHERE statu
 
 -- name: count_owned
 -- How many processes of a name (NULL: of all) some manager runs.
-SELECT count(*) FROM procactors_processes WHERE owner IS NOT NULL AND (?1 IS NULL OR name = ?1);
+SELECT count(*) FROM procactors_processes
+WHERE owner IN (SELECT id FROM procactors_managers) AND (?1 IS NULL OR name = ?1);
 
 -- name: running
 -- What each owner has in hand: how many in all, and the oldest few.
@@ -260,21 +262,22 @@ WHERE due_at <= ? AND status <> 'blocked' AND call IN (SELECT value FROM json_ea
 SELECT id FROM procactors_processes WHERE owner = ? ORDER BY id LIMIT ?;
 
 -- name: records
--- Processes with the events that hold their plan and their data.
+-- Processes with the events that hold their plan and their data. A state that is no JSON is one row's trouble.
 SELECT
     p.id, p.pid, p.name, p.key, p.tags, p.priority, pp.pid, p.depth, p.owner, m.name, p.epoch,
     p.created_at, p.state, p.progress, q.body,
-    CASE WHEN coalesce(json_extract(p.state, '$.data_seq'), 1) = 1 THEN NULL ELSE (
+    CASE WHEN coalesce(json_extract(p.json, '$.data_seq'), 1) = 1 THEN NULL ELSE (
         SELECT d.body FROM procactors_events d
-        WHERE d.process = p.id AND d.seq = json_extract(p.state, '$.data_seq')) END,
+        WHERE d.process = p.id AND d.seq = json_extract(p.json, '$.data_seq')) END,
     (SELECT x.body FROM procactors_events x
-        WHERE x.process = p.id AND x.seq = json_extract(p.state, '$.error_seq')),
+        WHERE x.process = p.id AND x.seq = json_extract(p.json, '$.error_seq')),
     (SELECT i.body FROM procactors_events i
-        WHERE i.process = p.id AND i.seq = json_extract(p.state, '$.interrupt_seq')),
-    (SELECT json_extract(c.body, '$.reason') FROM procactors_commands c
+        WHERE i.process = p.id AND i.seq = json_extract(p.json, '$.interrupt_seq')),
+    (SELECT CASE WHEN json_valid(c.body) THEN json_extract(c.body, '$.reason') ELSE '' END
+        FROM procactors_commands c
         WHERE c.process = p.id AND c.kind = 'cancel' AND c.outcome IS NULL ORDER BY c.id LIMIT 1)
-FROM procactors_processes p
-JOIN procactors_events q ON q.process = p.id AND q.seq = 1
+FROM (SELECT *, CASE WHEN json_valid(state) THEN state END AS json FROM procactors_processes) p
+LEFT JOIN procactors_events q ON q.process = p.id AND q.seq = 1
 LEFT JOIN procactors_processes pp ON pp.id = p.parent
 LEFT JOIN procactors_managers m ON m.id = p.owner
 
@@ -395,7 +398,7 @@ ORDER BY e.position DESC LIMIT ?;
 -- name: progress
 -- What running processes said of their progress.
 SELECT p.pid, json_extract(p.state, '$.seq'), p.progress FROM procactors_processes p
-WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL;
+WHERE p.owner IS NOT NULL AND p.progress IS NOT NULL AND json_valid(p.state);
 
 -- name: last_position
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'procactors_events'), 0);
