@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from procactors.executors.call import _process_of
+from procactors.executors.call import process_of
 
 WITNESSES = {}
 """By the number of the run: a durable update has only its arguments to find its own by."""
@@ -106,7 +106,7 @@ class Witness:
         """See that a composite's output is made of what its children have finished with."""
         children = []
         for what, _, key in step.call.children(life.inputs[life.index - 1]):
-            name = _process_of(what, step.name, life.plan).name
+            name = process_of(what, step.name, life.plan).name
             children.append(self.ledger.child_of(life.pid, name, key))
         outputs = [child.outputs if child else [] for child in children]
         joined = step.call.joined(range(len(children)))

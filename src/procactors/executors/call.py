@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from procactors.errors import InvalidDataError, InvalidDefinitionError
+from procactors.executors.signature import Shape, is_factory, shape_of
 from procactors.model.composite import Composite
 from procactors.model.definition import Process
 from procactors.model.reference import resolve
@@ -21,22 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from procactors.executors.context import StepContext
-
-_log = logging.getLogger("procactors.executors")
-
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_CONTEXT_NAMES = frozenset({"ctx", "context"})
-
-Decode = Callable[[bytes], Any]
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """What the signature of a function says about how to call it."""
-
-    takes_context: bool
-    is_async: bool
-    decode: Decode
-    wants: str
 
 
 class PreparedStep:
@@ -56,12 +39,12 @@ class PreparedStep:
         self._call = call
         self._keywords = keywords
         self._arguments = _encoded_arguments(step)
-        self._is_built = inspect.isclass(call) or _is_factory(call, step, keywords)
+        self._is_built = inspect.isclass(call) or is_factory(call, step, keywords)
         self._shape: Shape | None = None
         if not self._is_built:
-            self._shape = _shape(call, step, len(step.args), frozenset(keywords))
+            self._shape = shape_of(call, step, len(step.args), frozenset(keywords))
         elif inspect.isclass(call):
-            self._shape = _shape(_execute_of(call, step), step, 0, frozenset(), skip=1)
+            self._shape = shape_of(_execute_of(call, step), step, 0, frozenset(), skip=1)
         self.place = self._place()
         """Which executor runs it: "loop", "thread" or "process"."""
 
@@ -93,7 +76,7 @@ class PreparedStep:
                 " no method execute(data[, ctx])",
                 step=self.step.name,
             )
-        shape = self._shape or _shape(execute, self.step, 0, frozenset())
+        shape = self._shape or shape_of(execute, self.step, 0, frozenset())
         if self.place == "loop" and not shape.is_async:
             return Later(lambda: _invoke(shape, execute, data, ctx, (), {}))
         return _invoke(shape, execute, data, ctx, (), {})
@@ -166,14 +149,14 @@ def _running_children(composite: Composite, step: str) -> Callable[..., Any]:
         runs = []
         for what, its_data, key in composite.children(data):
             if id(what) not in made:
-                made[id(what)] = _process_of(what, step, ctx.definition)
+                made[id(what)] = process_of(what, step, ctx.definition)
             runs.append((made[id(what)], its_data, key))
         return composite.joined(await ctx.gather(*runs, limit=composite.limit))
 
     return run_children
 
 
-def _process_of(what: Process | Step, parent_step: str, parent: Process) -> Process:
+def process_of(what: Process | Step, parent_step: str, parent: Process) -> Process:
     """Return a child's definition: it is one already, or is made of one step and what its parent has."""
     if isinstance(what, Process):
         return what
@@ -226,102 +209,3 @@ def _invoke(
     if shape.takes_context:
         return call(value, ctx, *args, **keywords)
     return call(value, *args, **keywords)
-
-
-def _parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(call).parameters.values())
-    except (ValueError, TypeError):  # some built-in functions have none: they get the data alone
-        return [inspect.Parameter("data", inspect.Parameter.POSITIONAL_ONLY)]
-
-
-def _free(call: Callable[..., Any], keywords: frozenset[str]) -> list[inspect.Parameter]:
-    """Return the positional parameters that no keyword fills."""
-    return [p for p in _parameters(call) if p.kind in _POSITIONAL and p.name not in keywords]
-
-
-def _is_factory(call: Callable[..., Any], step: Step, keywords: Mapping[str, Any]) -> bool:
-    """Tell whether a plain function makes the object to execute: its arguments leave no room for data."""
-    if inspect.iscoroutinefunction(call):
-        return False
-    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in _parameters(call)):
-        return False
-    return len(_free(call, frozenset(keywords))) <= len(step.args)
-
-
-def _shape(call: Callable[..., Any], step: Step, args: int, keywords: frozenset[str], skip: int = 0) -> Shape:
-    free = _free(call, keywords)[skip:]
-    required = [p for p in free if p.default is inspect.Parameter.empty]
-    takes_context = len(free) - args > 1 and (free[1] in required or free[1].name in _CONTEXT_NAMES)
-    room = len(free) >= 1 or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in _parameters(call))
-    if not room or len(required) > 1 + takes_context + args:
-        raise InvalidDefinitionError(
-            f"step {step.name!r}: {getattr(call, '__qualname__', call)} has to take (data) or (data, ctx)"
-            f" besides what args, kwargs and services fill, not {[p.name for p in free]}",
-            step=step.name,
-        )
-    _check_keywords(call, step, keywords)
-    kind = _annotation(call, free[0]) if free else Any
-    decode, wants = _decoder(kind, step.name)
-    return Shape(takes_context, inspect.iscoroutinefunction(call), decode, wants)
-
-
-def _check_keywords(call: Callable[..., Any], step: Step, keywords: frozenset[str]) -> None:
-    for parameter in _parameters(call):
-        is_open = parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in keywords
-        if (
-            is_open
-            and parameter.default is inspect.Parameter.empty
-            and parameter.name not in step.optional_services
-        ):
-            raise InvalidDefinitionError(
-                f"step {step.name!r}: nothing fills the keyword {parameter.name!r} of"
-                f" {getattr(call, '__qualname__', call)}: name it in kwargs= or services="
-                " (data and ctx come by position)",
-                step=step.name,
-            )
-
-
-def _annotation(call: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    kind = parameter.annotation
-    if kind is inspect.Parameter.empty:
-        return Any
-    if isinstance(kind, str):
-        function = inspect.unwrap(getattr(call, "__func__", call))
-        try:
-            return eval(kind, getattr(function, "__globals__", {}))  # noqa: S307 - the program's own text
-        except Exception as error:  # noqa: BLE001 - whatever an annotation may raise
-            _log.warning("the data of %s is not checked: its type %r can't be found (%s)", call, kind, error)
-            return Any
-    return kind
-
-
-def _decoder(kind: Any, step: str) -> tuple[Decode, str]:
-    if kind is None or kind is Any or kind is object:
-        return _plain_decode, "JSON"
-    name = getattr(kind, "__qualname__", str(kind))
-    if hasattr(kind, "model_validate_json"):  # pydantic's models
-        return kind.model_validate_json, name
-    return _typed_decode(kind, step), name
-
-
-_plain_decode = msgspec.json.Decoder().decode
-
-
-@lru_cache(maxsize=1024)
-def _typed_decode(kind: Any, step: str) -> Decode:
-    try:
-        decoder = msgspec.json.Decoder(kind)
-        custom = isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.CustomType)
-    except (TypeError, NameError) as error:
-        raise InvalidDefinitionError(
-            f"step {step!r}: its first parameter's type {kind!r} can't be read from JSON: {error}", step=step
-        ) from error
-    if custom:
-        raise InvalidDefinitionError(
-            f"step {step!r}: its first parameter's type {kind!r} can't be read from JSON; use a"
-            " msgspec.Struct, dataclass, TypedDict or attrs class",
-            step=step,
-        )
-    decode: Decode = decoder.decode
-    return decode
