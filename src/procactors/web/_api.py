@@ -60,7 +60,7 @@ class Api:
             {} if page.next_after is None else {"link": f'<{query.link(after=page.next_after)}>; rel="next"'}
         )
         found = [self.redaction.document(msgspec.to_builtins(info)) for info in page.infos]
-        return _json(found, headers=links)
+        return json_response(found, headers=links)
 
     async def info(self, request: Request) -> Response:
         """Return all about a process."""
@@ -71,11 +71,11 @@ class Api:
     async def managers(self, request: Request) -> Response:
         """Return the managers and clients on the store."""
         await self.access.require(request, "read")
-        return _json(await members_of(self.manager, self.access, request))
+        return json_response(await members_of(self.manager, self.access, request))
 
     async def openapi(self, request: Request) -> Response:
         """Return the description of this API."""
-        return _json(document(request.scope.get("root_path") or "/"))
+        return json_response(document(request.scope.get("root_path") or "/"))
 
     # Changing.
 
@@ -85,7 +85,7 @@ class Api:
         await self.access.require(request, "start")
         handle = await self.begin(await self.sent(request, _body.Start))
         if not await self.access.may(request, "read", handle.pid):
-            return _json({"pid": handle.pid}, 201)
+            return json_response({"pid": handle.pid}, 201)
         return await self._described(handle.pid, 201, _place(request, handle.pid))
 
     async def act(self, request: Request) -> Response:
@@ -159,13 +159,14 @@ class Api:
         self, pid: str, status: int = 200, headers: dict[str, str] | None = None
     ) -> Response:
         info = await self.manager.info(pid)
-        return _json(self.redaction.document(msgspec.to_builtins(info)), status, headers)
+        return json_response(self.redaction.document(msgspec.to_builtins(info)), status, headers)
 
 
 def _place(request: Request, pid: str) -> dict[str, str]:
     return {"location": f"{request.scope.get('root_path', '')}/api/processes/{pid}"}
 
 
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a value as a response in JSON."""
     body: Any = msgspec.json.encode(value)
     return Response(body, status, headers, _body.JSON)

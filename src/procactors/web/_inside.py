@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-from starlette.responses import Response
-
-from procactors.web import _body
+from procactors.web._api import json_response
 from procactors.web._deferred_state import DeferredState, by_origin, state_of
 from procactors.web._look import page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from procactors.web._api import Api
 
@@ -30,11 +28,11 @@ class Inside:
     async def actors(self, request: Request) -> Response:
         """Return its actors, supervisors before what is below them."""
         await self._api.access.require(request, "read")
-        return _json(self._api.manager.tree())
+        return json_response(self._api.manager.tree())
 
     async def deferred(self, request: Request) -> Response:
         """Return how deferred updates stand."""
-        return _json(await self._deferred(request))
+        return json_response(await self._deferred(request))
 
     async def actors_page(self, request: Request) -> Response:
         """Show its actors as a tree."""
@@ -70,7 +68,3 @@ class Inside:
             [state_of(one) for one in manager.schedulers()],
             [event for event in failures if await access.may(request, "read", event.pid)],
         )
-
-
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type=_body.JSON)

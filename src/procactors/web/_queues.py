@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse
 
 from procactors.web import _body
+from procactors.web._api import json_response
 from procactors.web._forgery import refuse_foreign
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from procactors.web._api import Api
 
@@ -51,5 +52,4 @@ class Queues:
         return form.get("name") or None, back
 
     async def _now(self) -> Response:
-        body = msgspec.json.encode(await self._api.manager.queues())
-        return Response(body, media_type=_body.JSON)
+        return json_response(await self._api.manager.queues())
