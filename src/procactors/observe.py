@@ -61,7 +61,7 @@ class Observer:
         """The store failed with `error`; the same write is tried again after `delay` seconds."""
 
     def loop_blocked(self, seconds: float, step: str | None, stack: str) -> None:
-        """The event loop has not turned for `seconds`. Called in the watchdog's own thread.
+        """The event loop has been blocked for `seconds`. Called in the watchdog's own thread.
 
         `step` names the step that blocks it, if it is one; `stack` is where the loop's thread stands.
         """

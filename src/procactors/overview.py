@@ -35,8 +35,8 @@ class Overview(Opening):
     def health(self) -> Health:
         """Return whether this manager is live and ready, for probes. Never blocks, never raises.
 
-        An answer shows that the event loop turns. Whether the store answers is known from the lease, which a
-        thread with a connection of its own renews three times per `options.lease_s`: no query is made here.
+        An answer shows that the event loop is running. Whether the store answers is known from the lease,
+        which a thread with a connection of its own renews three times per lease: no query is made.
         """
         if self._latest is None:
             return Health(is_live=True, is_ready=False, reason="it is not open yet")

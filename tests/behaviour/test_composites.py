@@ -191,7 +191,7 @@ def test_composites_have_a_spec():
         ({"a": {"each": {"step": "m:f"}}}, "step 'a', field 'each'.*over"),
         ({"a": {"each": {"step": "m:f", "over": "x", "limit": 0}}}, "limit must be 1 or more"),
         ({"a": {"process": {"name": "q"}}}, "step 'a', field 'process'.*steps"),
-        ({"a": {"process": {"name": "q", "steps": {"x": "m:f"}}, "call": "m:f"}}, "must stand alone"),
+        ({"a": {"process": {"name": "q", "steps": {"x": "m:f"}}, "call": "m:f"}}, "can't be combined"),
         ({"a": {"parallel": {"x": "m:f"}, "executor": "thread"}}, "field 'executor': makes no sense"),
     ],
 )

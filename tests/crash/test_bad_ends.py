@@ -202,7 +202,7 @@ async def test_a_blocked_loop_is_reported_with_its_step_and_stack_and_loses_no_l
         "ProcessFinished",
     ]  # fmt: skip
     assert len(blocked.noted("begin")) == 1
-    assert f"step 'blocks' of process {info.pid} blocks it" in blocked.log
+    assert f"by step 'blocks' of process {info.pid};" in blocked.log
     assert "in blocks_the_loop" in blocked.log
     assert "time.sleep(BLOCKED_S)" in blocked.log
     assert blocked.log.count("step 'blocks' of process") == 1, "once for each time"

@@ -38,7 +38,7 @@ class Deferral(LazyScope):
     _is_left = False
 
     def __init__(self, room: Room, pid: str, step: str, attempt: int) -> None:
-        """Be around that attempt."""
+        """Make the scope of that attempt."""
         self._room = room
         self._pid = pid
         self._step = step
@@ -67,7 +67,7 @@ class Deferral(LazyScope):
         """Run PRESEND, and make the rows of durable updates.
 
         Raises:
-            InvalidDefinitionError: A durable update can't be one.
+            InvalidDefinitionError: An update that is to be durable can't be.
             InvalidDataError: Its arguments can't be stored.
 
         Cancellation: the update in progress is rolled back.

@@ -58,7 +58,7 @@ class ErrandHost(Protocol):
         ...
 
     def set_timer(self, key: str, delay: float, message: Any) -> None:
-        """Have a message in `delay` seconds."""
+        """Receive a message in `delay` seconds."""
         ...
 
 

@@ -57,7 +57,7 @@ class Follower:
         return bool(self._events or self.is_behind or self.is_closed)
 
     async def wait(self) -> None:
-        """Wait until there are news."""
+        """Wait until there is news."""
         if not self.has_news:
             self._arrival = new_wakeup()
             await self._arrival

@@ -40,4 +40,6 @@ async def drain(room: Room, timeout: float | None, name: str | None) -> None:
 
 def _check(name: str | None) -> None:
     if name is not None and (not isinstance(name, str) or not name.strip() or problem_of(name)):
-        raise InvalidDefinitionError(f"no process has the name {name!r}; for all of them leave it out")
+        raise InvalidDefinitionError(
+            f"no process can have the name {name!r}; leave it out to mean all processes"
+        )

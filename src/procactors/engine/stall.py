@@ -1,4 +1,4 @@
-"""Notices, from a thread of its own, that the event loop stands still, and names the step that blocks it."""
+"""Notices, from a thread of its own, that the event loop is blocked, and names the step that blocks it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger("procactors.engine")
 
 
 class StallWatch:
-    """Asks the loop for a sign of life again and again; reports once for each time it stands still."""
+    """Asks the loop for a sign of life again and again; reports once for each time it is blocked."""
 
     def __init__(self, room: Room) -> None:
         """Watch the room's loop."""
@@ -60,7 +60,7 @@ class StallWatch:
         stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
         what = f"step {step}" if step else f"task {task.get_name() if task else 'unknown'}"
         _log.warning(
-            "the event loop has not turned for %.1f s: %s blocks it; make it a plain function (it runs in a"
+            "the event loop has been blocked for %.1f s by %s; make it a plain function (it runs in a"
             " thread then) or give it executor='thread'\n%s",
             seconds,
             what,

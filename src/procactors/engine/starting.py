@@ -127,10 +127,10 @@ async def start_child(room: Room, process: Process, data: Any, kin: Kin, key: st
 
 
 def queued(room: Room, order: Order) -> b.Insert:
-    """Return what stores a new process, queued, in whose transaction it may be.
+    """Return the operation that stores a new process, queued, in anybody's transaction.
 
     Raises:
-        ProcactorsError: As `start`, of what is wrong with the order.
+        ProcactorsError: As for `start`, if something is wrong with the order.
     """
     plan, data = _checked(room, order)
     decision = taking.start(plan, _queued(room, order, plan, data), None, order.delay)

@@ -1,6 +1,6 @@
 """The end of a step: its checkpoint or its failure, and what follows, decided and committed.
 
-If it has deferred work for behind its checkpoint, the checkpoint is committed by itself, and what follows
+If it has deferred work for after its checkpoint, the checkpoint is committed by itself, and what follows
 when that work is done. The process's actor, who waits for it, says when to go on.
 """
 

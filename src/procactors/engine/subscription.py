@@ -79,7 +79,7 @@ class EventStream:
             self._reads_store = False
         elif gone > self._last:
             raise HistoryGoneError(
-                f"events up to position {gone} are deleted, after={self._last} was asked for: subscribe with"
+                f"events up to position {gone} are gone, and after={self._last} was asked for: subscribe with"
                 f" after={gone} or later"
             )
 

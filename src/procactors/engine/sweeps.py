@@ -193,7 +193,7 @@ class Sweeps:
 
 
 def _lets_others(swept: b.Swept) -> bool:
-    """Tell whether something may be taken up since a process was claimed that does not run now."""
+    """Tell whether a claimed process that does not run now may have let others start."""
     state = swept.written.state
     if swept.written.lets_start:
         return True

@@ -212,7 +212,7 @@ class Tree:
         await system.start(lambda: RetentionActor(room), name="retention")
 
     async def _start_deferred(self, system: ActorSystem) -> DeferredScheduler:
-        """Start the one who runs what steps have deferred; at the end it has the store for what is left."""
+        """Start the scheduler of what steps defer; at the end it stores what it could not run."""
         room = self._room
         scheduler = DeferredScheduler(
             max_running=room.max_running,

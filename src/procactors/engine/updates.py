@@ -114,7 +114,7 @@ async def rescue(room: Room, update: Any) -> bool:
 
 
 def row_of(room: Room, update: Any) -> Insert:
-    """Return what stores a durable update, queued, in somebody else's transaction.
+    """Return the operation that stores a durable update, queued, in anybody's transaction.
 
     Raises:
         InvalidDefinitionError: It can't be durable.

@@ -184,7 +184,7 @@ class Process(Composite):
 
 @lru_cache(maxsize=1024)
 def plan_in(definition: bytes) -> Process:
-    """Return the definition that a stored process carries. Remembered, as many carry the same.
+    """Return the definition that a stored process carries. Cached, as many processes carry the same.
 
     Raises:
         InvalidDefinitionError: A newer version wrote it, or it was edited by hand.
@@ -222,7 +222,7 @@ def _collected(process: str, steps: Steps) -> dict[str, Step]:
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidDefinitionError(
             f"process {process!r} has two steps named {twice!r}; give one of them a name of its own"
-            " by Step(name, ...)",
+            " with Step(name, ...)",
             step=twice,
         )
     return named
@@ -242,7 +242,7 @@ def _from_call(process: str, value: Any) -> Step:
         return Step(value.name, value)
     if isinstance(value, Composite):
         raise InvalidDefinitionError(
-            f"process {process!r}: {value!r} in the list of steps has no name: give it one by Step(name, ...)"
+            f"process {process!r}: {value!r} in the list of steps has no name: use Step(name, ...)"
         )
     name = getattr(value, "__name__", None)
     if not callable(value) or not isinstance(name, str):

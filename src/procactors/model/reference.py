@@ -180,5 +180,5 @@ def _check_importable(call: Call) -> str:
             " restart; use a function of a module, and hand it the object as a service"
         )
     if found != call and not callable(found):
-        raise InvalidDefinitionError(f"{module}:{qualname} names something else than {call!r}")
+        raise InvalidDefinitionError(f"{module}:{qualname} names something other than {call!r}")
     return f"{module_name(module)}:{qualname}"

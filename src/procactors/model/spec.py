@@ -121,7 +121,9 @@ def _composite_from(name: str, fields: Mapping[str, Any], process_from: ProcessF
         return None
     kind, spec = kinds[0], fields[kinds[0]]
     if len(kinds) > 1 or "call" in fields:
-        raise InvalidDefinitionError(f"step {name!r}, field {kind!r}: must stand alone", step=name)
+        raise InvalidDefinitionError(
+            f"step {name!r}, field {kind!r}: can't be combined with another kind of step", step=name
+        )
     try:
         if kind == "process":
             return process_from(spec)

@@ -21,5 +21,5 @@ def problem_of(value: object) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return f"holds a lone surrogate, which is no text: {shown(value)}"
+        return f"holds a lone surrogate, which can't be encoded: {shown(value)}"
     return None

@@ -1,4 +1,4 @@
-"""On what kind of file system a database lies, where it can be told: SQLite can't share one over a network.
+"""The kind of file system that a database is on, where that is known: SQLite can't share one over a network.
 
 WAL keeps its index in memory that all OS processes on a file share, which two machines don't have; and locks
 over a network are kept loosely. Such a store would work for a while, and then be corrupt.

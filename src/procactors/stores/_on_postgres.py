@@ -108,7 +108,7 @@ class Session:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether there is somebody between, who does not tell the server's own number of the session."""
+        """Whether a pooler is in between, which does not pass on the server's own number of the session."""
         return self._connection is not None and self._connection.get_server_pid() != self.backend
 
     async def _connected(self) -> Connection:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class TalkingStore(ABC):
-    """Implements `Store` but for opening, closing and news of others."""
+    """Implements `Store`, except for opening, closing and news of others."""
 
     _lease: LeaseKeeper | None = None
 

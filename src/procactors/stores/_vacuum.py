@@ -21,7 +21,7 @@ _sql = queries_of("sqlite")
 
 
 def begin_file(connection: sqlite3.Connection) -> bool:
-    """Let a new file be able to become smaller; must come before anything is stored. True if it is new."""
+    """Prepare a new file for becoming smaller, before anything is stored in it. True if it is new."""
     is_new: bool = connection.execute("PRAGMA page_count").fetchone()[0] == 0
     if is_new:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

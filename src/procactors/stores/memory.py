@@ -98,13 +98,13 @@ class MemoryStore(TalkingStore):
         return member
 
     async def unregister(self, member: Member) -> None:
-        """Remove the row, and keep its lease no more."""
+        """Remove the row, and stop renewing its lease."""
         for kept in self._kept.values():
             kept[:] = [(one, lease_s) for one, lease_s in kept if one.id != member.id]
         await super().unregister(member)
 
     async def members(self) -> list[Member]:
-        """Return all managers and clients; that the leases of the living are fresh is seen to now."""
+        """Return all managers and clients, the leases of the living renewed just now."""
         connection = await self._opened()
         for kept in self._kept.values():
             for member, lease_s in kept:

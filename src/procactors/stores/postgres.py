@@ -211,7 +211,7 @@ class PostgresStore(TalkingStore):
 
 
 class _Renewal:
-    """How a lease in PostgreSQL is renewed: in an event loop of the keeper's thread's own."""
+    """How a lease in PostgreSQL is renewed: in an event loop of its own, in the keeper's thread."""
 
     def __init__(self, store: PostgresStore, member: Member, lease_s: float) -> None:
         self._store = store

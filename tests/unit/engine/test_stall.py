@@ -65,7 +65,7 @@ async def test_a_blocked_loop_is_reported_once_with_its_step_and_stack(watch, bl
     ((step, stack),) = blocks.seen
     assert step == "'s' of process 7"
     assert "reported.wait(10)" in stack
-    assert "step 's' of process 7 blocks it" in caplog.text
+    assert "by step 's' of process 7;" in caplog.text
 
 
 async def test_a_loop_that_turns_is_not_reported(watch, blocks):

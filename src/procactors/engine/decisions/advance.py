@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def advance(plan: Process, state: ProcessState | None, *events: ProcessEvent) -> Decision:
-    """Return the decision that these events happen; steps that can be undone are, before the process ends.
+    """Return the decision that these events happen; before the process ends, its undoable steps are undone.
 
     Raises:
         InvalidStateError: The state does not allow one of them.

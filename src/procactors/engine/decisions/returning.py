@@ -100,7 +100,7 @@ def _refuse_undone(record: Record) -> None:
     """Refuse to go on from where steps were undone, unless that itself is what goes on."""
     if record.state.undo is None and record.state.undone:
         raise wrong_status(
-            record, f"step {undone(record)[0]!r} was undone, so that it can't go on from here: rewind it"
+            record, f"step {undone(record)[0]!r} was undone, so the process can't go on from here: rewind it"
         )
 
 

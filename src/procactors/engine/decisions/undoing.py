@@ -64,7 +64,7 @@ def _end(record: Record, at: datetime) -> ProcessEvent:
 
 
 def answer_of(state: ProcessState, value: Any) -> Any:
-    """Return what counts of what a step returned; of a compensation only a wish to interrupt."""
+    """Return the part of a step's result that counts: of a compensation only a wish to interrupt."""
     return value if state.undo is None or isinstance(value, Interrupt | Output) else None
 
 
