@@ -3,7 +3,7 @@
 Cancellation asks; a coroutine that catches it and goes on can't be made to end, and the task that runs
 it would never end either. `Leavable` stands between the two: it drives the coroutine by hand, so that
 `leave()` can stop driving it. The task goes on with what comes after; the coroutine never runs again,
-not even its `finally` blocks: what ignored cancellation is not to be trusted with its own end. Who
+not even its `finally` blocks: what ignored cancellation is not to be trusted with its own end. Whoever
 leaves it behind has to see to the cancel scopes and task groups that it had open.
 """
 

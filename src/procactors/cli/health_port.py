@@ -33,7 +33,7 @@ _GOES_WRONG = (
 
 
 async def listen(port: int) -> Listener[SocketStream]:
-    """Take a port (0: a free one), on all addresses: who asks may be outside of the container.
+    """Take a port (0: a free one), on all addresses: a probe may come from outside the container.
 
     Cancellation: safe.
 

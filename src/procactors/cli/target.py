@@ -55,7 +55,7 @@ def manager_named(target: str) -> ProcessManager:
 
 
 def modules_of(process: Process) -> list[str]:
-    """Return the modules that its steps lie in: who runs a definition wants them imported."""
+    """Return the modules that its steps lie in, which have to be imported to run it."""
     steps = [*process.steps.values(), *(step.undo for step in process.steps.values() if step.undo)]
     references = (step.reference.partition(":") for step in steps)
     return sorted({module for module, colon, _ in references if colon})

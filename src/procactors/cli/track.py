@@ -78,9 +78,7 @@ class Track:
             self.pid = event.pid
             self.plan = Process.from_spec(event.definition)
         if self.plan is not None:
-            with suppress(
-                InvalidStateError
-            ):  # a newer version's event, which is not known here, was left out
+            with suppress(InvalidStateError):  # an event of a newer version was left out before it
                 self.state = apply(self.state, event, self.plan)
 
     def _note_times(self, event: ProcessEvent) -> None:

@@ -130,7 +130,7 @@ class Level(msgspec.Struct, eq=False):
 
     def close_unused(self) -> bool:
         """End this level if nothing was ever added to it; tell whether nothing was."""
-        lock = self.shared.lock
+        lock = self.shared.lock  # `with` would cost twice as much, for each update
         lock.acquire()
         self.is_closed = is_unused = self._queues is None
         lock.release()

@@ -227,7 +227,7 @@ class DeferredUpdates:
         """Run `update` at once in a round of its own, as `run` would, but raise what it raises.
 
         For updates that run others themselves, which have to be round-defining. Nothing is rolled back:
-        who catches the error has to see to the round that is still open. What the update defers belongs
+        whoever catches the error has to end the round that is still open. What the update defers belongs
         to the caller.
 
         Raises:

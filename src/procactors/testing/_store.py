@@ -29,7 +29,7 @@ class SimulatedStore:
             `reboot`.
         is_away: Set to true, nothing can be read or written, as while a database is restarted, until it is
             set to false.
-        on_crash: Called when it happens; for who has to end a manager then.
+        on_crash: Called when it happens, to end a manager then.
     """
 
     def __init__(self, inner: Store) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def allow_all(_request: Any, _action: str, _pid: str | None) -> bool:
-    """Let everybody do everything: for a page that only those can reach who may."""
+    """Let everybody do everything: for an application that only those can reach who may do that."""
     return True
 
 

@@ -32,7 +32,7 @@ class StartPage:
         self._api = api
 
     async def show(self, request: Request) -> Response:
-        """Show the form; `?name=` chooses a definition, `?started=` tells of who started it last."""
+        """Show the form; `?name=` chooses a definition, `?started=` is the pid of the one just started."""
         await self._require(request)
         started = request.query_params.get("started")
         typed = {"name": request.query_params.get("name", "")}

@@ -76,9 +76,7 @@ class Demo:
 
         Cancellation: closes the manager; the next call goes on.
         """
-        logging.getLogger("procactors").setLevel(
-            logging.ERROR
-        )  # that a stop leaves threads behind is expected
+        logging.getLogger("procactors").setLevel(logging.ERROR)  # a stop leaves threads behind, as expected
         try:
             await until_stopped(self._run, self._announce_stop)
         except StoppedError as stopped:

@@ -147,7 +147,7 @@ class OwnedTests:
         assert (await bench.store.news(bench.me, frozenset())).commands == ()
 
     async def test_commands_are_forgotten(self, bench: Bench) -> None:
-        """Who waits for one learns that the process is gone."""
+        """Whoever waits for one learns that the process is gone."""
         written = await bench.one(bench.running())
         numbers = await bench.done(b.Leave(written.pid, "a", b"{}"), b.Leave(written.pid, "b", b"{}"))
         await bench.one(b.Forget((numbers[0],)))

@@ -58,7 +58,7 @@ class QueueTests:
         assert [one.pid for one in await self.claim(bench)] == [held[2].pid]
 
     async def test_a_group_has_room_of_its_own(self, bench: Bench) -> None:
-        """The best of each group is let through; none of who has no group is held."""
+        """The best of each group is let through; none without a group is held."""
         inserts = [bench.queued(GROUPED, group=group) for group in ("a", "a", "b", None, None, "b")]
         held = await bench.done(*inserts)
         assert [one.pid for one in await self.claim(bench)] == [held[n].pid for n in (0, 2, 3, 4)]
