@@ -7,6 +7,7 @@ import pytest
 
 from procactors import (
     ManagerOptions,
+    Parallel,
     Process,
     ProcessCancelledError,
     ProcessFailedError,
@@ -142,6 +143,14 @@ async def test_a_parent_that_goes_on_overtakes_what_is_queued(world, probe):
         for other in others:
             await other.result()
         assert probe.steps == ["c", "d", "b", "q", "q", "q"]
+
+
+async def test_a_parent_that_hears_of_a_failure_overtakes_its_other_children(world, probe):
+    async with world.manager(max_running=1) as m:
+        handle = await m.start(Process("p", {"a": Parallel({"bad": fail, "gated": gated})}))
+        with pytest.raises(ProcessFailedError, match="ValueError"):
+            await handle.result()
+        assert probe.steps == ["bad"]
 
 
 async def test_nesting_too_deep_is_refused(world):

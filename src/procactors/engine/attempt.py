@@ -221,9 +221,11 @@ class Attempt:
         """Whether it waits for children, and needs no slot."""
         return self._children is not None and self._children.is_waiting
 
-    def may_return(self, ends: int) -> bool:
-        """Tell whether it waits for children, and goes on when so many of them have ended."""
-        return self.is_waiting and self._children is not None and self._children.expected <= ends
+    def may_return(self, ends: int, *, one_failed: bool) -> bool:
+        """Tell whether it waits for children, and goes on when so many have ended, or one has failed."""
+        return (
+            self.is_waiting and self._children is not None and (one_failed or self._children.expected <= ends)
+        )
 
     def _check_loop(self, what: str) -> None:
         if threading.get_ident() != self._loop_thread:

@@ -61,6 +61,11 @@ class Journal:
         """Take up a process that is stored under the number `process`, and owned under `epoch`."""
         self.process, self._epoch, self.state = process, epoch, state
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether there is a `state`; not if the process was to be stored, and could not be."""
+        return self._epoch > 0
+
     async def store(self, insert: b.Insert, starter: ReplySlot[Any]) -> bool:
         """Store the process itself, and tell the starter. False: it is not ours to run, or was not stored.
 

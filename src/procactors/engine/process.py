@@ -106,9 +106,17 @@ class ProcessActor(Actor[Message]):
             actor._begun_seq = cause.seq  # noqa: SLF001 - its own class
         return actor
 
-    def may_return(self, ends: int) -> bool:
-        """Tell whether it waits for its children, and goes on when so many of them have ended."""
-        return self._attempt is not None and self._attempt.may_return(ends)
+    def may_return(self, ends: int, *, one_failed: bool) -> bool:
+        """Tell whether it waits for its children, and goes on when so many have ended, or one has failed."""
+        return self._attempt is not None and self._attempt.may_return(ends, one_failed=one_failed)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the process has ended, and did not finish."""
+        if not self._journal.is_stored:
+            return False
+        status = self._journal.state.status
+        return status.is_ended and status is not ProcessStatus.FINISHED
 
     @property
     def is_over(self) -> bool:

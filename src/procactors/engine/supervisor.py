@@ -220,7 +220,8 @@ class SupervisorActor(Actor[Any]):
             return
         self.let_return()
         _, parent = self._running.get(actor.parent_pid or "", (None, None))
-        if parent is not None and parent.may_return(self._admission.max_running):
+        slots = self._admission.max_running
+        if parent is not None and parent.may_return(slots, one_failed=actor.has_failed):
             self.set_timer(f"slot of {actor.pid}", _PARENT_HEARS_S, LookAgain())
         elif self._admission.has_waiting or actor.is_limited:
             self.ref.tell(LookAgain())
