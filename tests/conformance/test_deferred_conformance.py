@@ -139,13 +139,15 @@ def test_command_prints_differences_and_counts(tmp_path):
     good = BARE[0]
     other = next(case for case in BARE if not set(case["tags"]) & set(good["tags"]))
     bad = {**other, "name": "spoiled", "trace": other["trace"][1:]}
+    odd = {"name": "odd", "tags": other["tags"], "ops": [], "trace": [], "db": False}
     file = tmp_path / "cases.jsonl"
-    file.write_text("\n".join(json.dumps(case) for case in (good, bad)), encoding="utf-8")
+    file.write_text("\n\n".join(json.dumps(case) for case in (good, bad, odd)), encoding="utf-8")
     command = [sys.executable, "-m", "tests.conformance.deferred"]
     found = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=ROOT, check=False)
     lines = found.stdout.splitlines()
     assert lines[0].startswith("spoiled: event 0: expected ")
-    assert lines[-1] == "1 passed, 1 failed"
+    assert lines[1] == "odd: it ended with KeyError('mode')"
+    assert lines[-1] == "1 passed, 2 failed"
     assert found.returncode == 1
     chosen_tag = [*command, "--tag", good["tags"][0], "--not-tag", bad["tags"][0], str(file)]
     found = subprocess.run(chosen_tag, capture_output=True, text=True, cwd=ROOT, check=False)

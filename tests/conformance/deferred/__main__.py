@@ -37,7 +37,11 @@ async def play(case, folder):
 def failure_of(case):
     """Return the first difference between what happens and what the case has; None if there is none."""
     with tempfile.TemporaryDirectory() as folder:
-        return difference(case["trace"], anyio.run(play, case, folder))
+        try:
+            found = anyio.run(play, case, folder)
+        except Exception as error:  # noqa: BLE001 - the other cases are to be compared all the same
+            return f"it ended with {error!r}"
+    return difference(case["trace"], found)
 
 
 def main(arguments=None):
@@ -49,7 +53,7 @@ def main(arguments=None):
     passed = failed = 0
     for path in options.files:
         with path.open(encoding="utf-8") as lines:
-            for case in chosen(map(json.loads, lines), options.tag, options.not_tag):
+            for case in chosen(map(json.loads, filter(str.strip, lines)), options.tag, options.not_tag):
                 found = failure_of(case)
                 passed += found is None
                 failed += found is not None
