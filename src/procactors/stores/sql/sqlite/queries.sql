@@ -276,7 +276,7 @@ SELECT
     (SELECT CASE WHEN json_valid(c.body) THEN json_extract(c.body, '$.reason') ELSE '' END
         FROM procactors_commands c
         WHERE c.process = p.id AND c.kind = 'cancel' AND c.outcome IS NULL ORDER BY c.id LIMIT 1)
-FROM (SELECT *, CASE WHEN json_valid(state) THEN state END AS json FROM procactors_processes) p
+FROM (SELECT p.*, CASE WHEN json_valid(p.state) THEN p.state END AS json FROM procactors_processes p) p
 LEFT JOIN procactors_events q ON q.process = p.id AND q.seq = 1
 LEFT JOIN procactors_processes pp ON pp.id = p.parent
 LEFT JOIN procactors_managers m ON m.id = p.owner
