@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 if TYPE_CHECKING:
     from procactors.engine.subscription import EventStream
@@ -99,6 +99,19 @@ class ProcessHandle:
     def __hash__(self) -> int:
         """Hash by pid."""
         return hash(self.pid)
+
+    def __copy__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Return itself: what it stands for is not copied with what holds it."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        problem = "a handle can't be pickled: hand on its pid, and ask a manager there for its handle"
+        raise TypeError(problem)
 
     def __repr__(self) -> str:
         """Show the pid."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from procactors._clock import Clock, SystemClock
 from procactors._ids import Ids, checked_pid
 from procactors.engine import control, views
 from procactors.engine.catalog import Catalog
 from procactors.engine.lists import listed
+from procactors.engine.making import check_making, check_sources, services_in
 from procactors.engine.reading import record_of
 from procactors.engine.room import Room
 from procactors.engine.subscription import EventStream
-from procactors.errors import InvalidDefinitionError
 from procactors.executors.places import Executors
 from procactors.going_back import GoingBack
 from procactors.handle import ProcessHandle
@@ -76,10 +76,11 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
 
         Raises:
             InvalidStoreError: The URL is not understood.
-            InvalidDefinitionError: A plugin or `modules` is not valid, or max_running is below 1.
+            InvalidDefinitionError: Another argument is not valid; the message names it.
         """
-        if not isinstance(max_running, int) or max_running < 1:
-            raise InvalidDefinitionError(f"max_running must be 1 or more, not {max_running!r}")
+        check_making(run=run, max_running=max_running, name=name, options=options, observer=observer)
+        check_sources(clock, rng)
+        offered = services_in(services)
         clock = clock or SystemClock()
         ids = Ids(clock, rng)
         room = Room(
@@ -88,8 +89,8 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
             ids=ids,
             options=options,
             observer=observer or Observer(),
-            services=dict(services or {}),
-            catalog=Catalog(dict(services or {}), modules),
+            services=offered,
+            catalog=Catalog(offered, modules),
             executors=Executors(clock, options),
             max_running=max_running,
             name=name or ids.name(),
@@ -253,6 +254,10 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
             StoreUnavailableError: The store could not be used for options.store_patience_s seconds.
         """
         return EventStream(self._open_room(), None if pid is None else checked_pid(pid), after)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled."""
+        raise TypeError("a ProcessManager can't be copied or pickled: make another one on the same store")
 
     def __repr__(self) -> str:
         """Show name, store and whether it is open."""

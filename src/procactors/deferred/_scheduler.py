@@ -52,6 +52,13 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     failures: Mapping[str, int] = {}
 
 
+def check_drain(drain_s: Any) -> None:
+    """Raise ValueError if it is not a number of seconds, 0 or more."""
+    if not isinstance(drain_s, int | float) or not drain_s >= 0:
+        problem = f"drain_s must be a number of seconds, 0 or more, not {drain_s!r}"
+        raise ValueError(problem)
+
+
 class DeferredScheduler:
     """Runs the queues of many scopes: PRESEND before POSTSEND, side by side within a limit."""
 
@@ -75,9 +82,10 @@ class DeferredScheduler:
             system: The actor system to live in; None: one of its own.
             name: The name of its actor.
         """
-        if max_running < 1:
-            problem = f"max_running must be 1 or more, not {max_running}"
+        if not isinstance(max_running, int) or max_running < 1:
+            problem = f"max_running must be 1 or more, not {max_running!r}"
             raise ValueError(problem)
+        check_drain(drain_s)
         self.drain_s = drain_s
         self._max_running = max_running
         self._held = Held(rescue)

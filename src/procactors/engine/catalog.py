@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from procactors.engine.updates import RESOLVE
@@ -9,6 +10,7 @@ from procactors.errors import InvalidDefinitionError, ProcactorsError, StepNotRe
 from procactors.executors.call import PreparedStep, prepare
 from procactors.model.composite import Composite
 from procactors.model.reference import resolve
+from procactors.model.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +26,12 @@ class Catalog:
 
     def __init__(self, services: Mapping[str, Any], modules: Sequence[str]) -> None:
         """Offer these services, and resolve references in these modules."""
-        if isinstance(modules, str):
-            raise InvalidDefinitionError(f"modules must be a list of names, not {modules!r}")
+        if isinstance(modules, str | bytes) or not isinstance(modules, Iterable):
+            raise InvalidDefinitionError(f"modules must be a list of names, not {shown(modules)}")
         self.modules = tuple(modules)
+        for name in self.modules:
+            if not isinstance(name, str):
+                raise InvalidDefinitionError(f"modules must be a list of names, and {shown(name)} is none")
         self._services = {**services, RESOLVE: lambda name: resolve(name, self.modules)}
         self._prepared: dict[int, PreparedStep] = {}
         self._checked: dict[int, Process] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from procactors._ids import checked_pid
@@ -12,8 +13,6 @@ from procactors.model.text import problem_of, shown
 from procactors.stores import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from procactors.engine.room import Room
     from procactors.model.info import ProcessInfo
 
@@ -39,6 +38,10 @@ async def listed(
         UnknownProcessError: `after` or `parent` can't be a pid.
     """
     statuses = (status,) if isinstance(status, str) else status
+    if statuses is not None and not isinstance(statuses, Iterable):
+        raise ValueError(f"status must be a status, or several, not {shown(statuses)}")
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"name must be text, not {shown(name)}")
     if not isinstance(limit, int) or limit < 1:
         raise ValueError(f"limit must be a whole number, 1 or more, not {limit!r}")
     if search and parent is not None:

@@ -9,6 +9,7 @@ import anyio
 from procactors.engine.decisions.pausing import extend
 from procactors.engine.messages import Write
 from procactors.engine.reading import read
+from procactors.engine.views import check_timeout
 from procactors.errors import InvalidDefinitionError
 from procactors.model.text import problem_of
 from procactors.stores import _batch as b
@@ -32,6 +33,7 @@ async def resume(room: Room, name: str | None) -> None:
 
 async def drain(room: Room, timeout: float | None, name: str | None) -> None:
     """Pause, and wait until no manager runs anything of that name; None: anything at all."""
+    check_timeout(timeout)
     await pause(room, name)
     with anyio.fail_after(timeout):
         while await read(room, room.store.count_owned, name):  # noqa: ASYNC110 - other managers' processes count, too

@@ -59,11 +59,11 @@ class Order(msgspec.Struct, frozen=True):
         """Raise InvalidDefinitionError if an argument is wrong."""
         if not isinstance(self.process, Process):
             raise InvalidDefinitionError(f"start() takes a Process, not a {type(self.process).__name__}")
-        if self.on_conflict not in {"return", "raise", "replace", "skip"}:
+        if self.on_conflict not in ("return", "raise", "replace", "skip"):
             raise InvalidDefinitionError(
                 f"on_conflict is return, raise, replace or skip, not {self.on_conflict!r}"
             )
-        if self.key_scope not in {"kept", "active"}:
+        if self.key_scope not in ("kept", "active"):
             raise InvalidDefinitionError(f"key_scope is 'kept' or 'active', not {self.key_scope!r}")
         for what, text in (("key", self.key), ("group", self.group)):
             if text is not None and (problem := problem_of(text)):

@@ -35,7 +35,7 @@ class EventStream:
         Raises:
             ValueError: `after` is not a number that an event could have.
         """
-        if after is not None and (not isinstance(after, int) or after > _NUMBER_MAX):
+        if after is not None and (not isinstance(after, int) or not 0 <= after <= _NUMBER_MAX):
             problem = f"after must be the number of an event, not {after!r}"
             raise ValueError(problem)
         self._room = room

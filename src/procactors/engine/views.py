@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from procactors.model.event_body import decode_body
 from procactors.model.info import InterruptInfo, ProcessInfo, Progress, last_completed, step_statuses
 from procactors.model.state import current_step, undo_step
 from procactors.model.status import ProcessStatus as S
+from procactors.model.text import shown
 
 if TYPE_CHECKING:
     from procactors.engine.room import Room
@@ -104,6 +106,7 @@ async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
 
     Only waiting is limited: how a process has ended is told even with a timeout of 0.
     """
+    check_timeout(timeout)
     follower = Follower(pid, wants_ends_only=True)
     deadline = None if timeout is None else room.clock.monotonic() + timeout
     try:
@@ -123,6 +126,13 @@ async def result_of(room: Room, pid: str, timeout: float | None) -> Any:
             "the manager was closed; the process goes on, ask another manager for its result"
         )
     return _outcome(pid, end)
+
+
+def check_timeout(timeout: Any) -> None:
+    """Raise ValueError if it is neither a number of seconds nor None."""
+    if timeout is not None and (not isinstance(timeout, int | float) or math.isnan(timeout)):
+        problem = f"timeout must be a number of seconds, or None (as long as it takes), not {shown(timeout)}"
+        raise ValueError(problem)
 
 
 def outcome_of(record: Record) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Self
 
     from procactors.model.step import Step
 
@@ -38,6 +39,14 @@ class Composite(ABC):
     """The field that holds it in a spec."""
     limit: int | None = None
     """How many children run at once; None: all."""
+
+    def __copy__(self) -> Self:
+        """Return itself: nothing in it changes."""
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Return itself: nothing in it changes."""
+        return self
 
     @abstractmethod
     def inner_spec(self, spec_of: Callable[[Step], Any]) -> Any:

@@ -177,6 +177,10 @@ class Process(Composite):
         """Hash by name and step names."""
         return hash((self.name, *self.steps))
 
+    def __reduce__(self) -> Any:
+        """Pickle as its spec, for programs that do so; the library itself never pickles anything."""
+        return Process.from_spec, (self.to_spec(),)
+
     def __repr__(self) -> str:
         """Show name and steps."""
         return f"Process({self.name!r}, steps={list(self.steps)}, timeout={self.timeout})"

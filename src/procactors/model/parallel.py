@@ -56,6 +56,22 @@ class Parallel(Composite):
         """Return the outputs by name; see `Composite.joined`."""
         return dict(zip(self.branches, outputs, strict=True))
 
+    def __eq__(self, other: object) -> bool:
+        """Equal are those with the same branches, in the same order."""
+        return isinstance(other, Parallel) and self._fields == other._fields
+
+    def __hash__(self) -> int:
+        """Hash by the branches."""
+        return hash(self._fields)
+
+    def __reduce__(self) -> Any:
+        """Pickle as what it was made of, for programs that do so."""
+        return Parallel, (dict(self.branches),)
+
+    @property
+    def _fields(self) -> tuple[Any, ...]:
+        return tuple(self.branches.items())
+
     def __repr__(self) -> str:
         """Show the branches' names."""
         return f"Parallel({list(self.branches)})"
@@ -115,6 +131,18 @@ class Each(Composite):
     def joined(self, outputs: Sequence[Any]) -> list[Any]:
         """Return the outputs; see `Composite.joined`."""
         return list(outputs)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal are those that do the same with the items of the same field, as many at once."""
+        return isinstance(other, Each) and self._fields == other._fields
+
+    def __hash__(self) -> int:
+        """Hash by its fields."""
+        return hash(self._fields)
+
+    @property
+    def _fields(self) -> tuple[Any, ...]:
+        return self.step, self.over, self.limit
 
     def __repr__(self) -> str:
         """Show the step and the field."""

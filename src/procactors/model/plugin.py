@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from procactors.errors import InvalidDefinitionError
 from procactors.model.text import problem_of, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
 
@@ -55,12 +55,15 @@ def plugins_in(plugins: Iterable[Any]) -> tuple[Plugin, ...]:
         InvalidDefinitionError: One is not a plugin, or two have the same key.
     """
     found: dict[str, Plugin] = {}
+    if isinstance(plugins, str | bytes) or not isinstance(plugins, Iterable):
+        raise InvalidDefinitionError(f"plugins must be a list of plugins, not {shown(plugins)}")
     for plugin in plugins:
         if not isinstance(plugin, Plugin):
             raise InvalidDefinitionError(
                 f"a plugin needs key, interval and run, and {shown(plugin)} lacks some"
             )
-        if problem := problem_of(plugin.key):
+        problem = problem_of(plugin.key) or ("must not be empty" if not plugin.key else None)
+        if problem:
             raise InvalidDefinitionError(f"the key of plugin {shown(plugin)} {problem}")
         interval = plugin.interval
         if not isinstance(interval, int | float) or not 0 < interval < math.inf:

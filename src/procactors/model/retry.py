@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -47,6 +48,8 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
                 raise InvalidDefinitionError(f"Retry: {field} must be {least} or more, not {value!r}")
         if not isinstance(self.attempts, int):
             raise InvalidDefinitionError(f"Retry: attempts must be an int, not {self.attempts!r}")
+        if not isinstance(self.jitter, bool):
+            raise InvalidDefinitionError(f"Retry: jitter must be True or False, not {shown(self.jitter)}")
         if not all(isinstance(name, str) and name for name in self.on):
             raise InvalidDefinitionError(f"Retry: on must name exception classes, not {self.on!r}")
 
@@ -66,6 +69,8 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 def _named(on: Any) -> tuple[Any, ...]:
     if isinstance(on, str):
         raise InvalidDefinitionError(f"Retry: on must be a list of names, not the text {shown(on)}")
+    if not isinstance(on, type | Iterable):
+        raise InvalidDefinitionError(f"Retry: on must be a list of names or exceptions, not {shown(on)}")
     kinds = (on,) if isinstance(on, type) else tuple(on)
     names = tuple(qualified_name(kind) if isinstance(kind, type) else kind for kind in kinds)
     return EVERY if names == EVERY else names  # the default itself: a spec leaves it out

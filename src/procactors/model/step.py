@@ -94,6 +94,10 @@ class Step(_Named, frozen=True, kw_only=True):
         if self.undo is not None:
             self._check_undo()
 
+    def __hash__(self) -> int:
+        """Hash by name and by what is called: arguments may be of any kind."""
+        return hash((self.name, self.reference or self.call))
+
     def _check_undo(self) -> None:
         name = f"{self.name}.undo"
         if not isinstance(self.undo, Step):

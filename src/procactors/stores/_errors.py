@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 from procactors.errors import InvalidDataError, InvalidStoreError, ProcactorsError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NOT_AS_MADE = ("no such table", "no such column", "has no column", "no such function", "syntax error")
 """Somebody has changed our tables, or added a trigger that is broken."""
@@ -48,11 +52,23 @@ def _ours(error: sqlite3.Error, where: str) -> ProcactorsError:
     return StoreUnavailableError(f"{where} can't be used now: {text}{_advice(text)}")
 
 
+def why_not_opened(path: Path) -> str:
+    """Return why SQLite could not open a file, as far as can be seen."""
+    folder = path.absolute().parent
+    if path.is_dir():
+        return f"{path} is a folder; name a file in it"
+    if not folder.exists():
+        return f"the folder {folder} does not exist; make it first"
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    return f"make {path if path.exists() else folder} readable and writable for this user"
+
+
 def _advice(text: str) -> str:
     if "full" in text:
         return "; free some space: nothing that was acknowledged is lost"
     if "readonly" in text or "read-only" in text:
         return "; make file and folder writable for this user"
-    if "unable to open" in text:
+    if text.endswith("unable to open database file"):
         return "; the folder has to exist and to be writable"
     return ""

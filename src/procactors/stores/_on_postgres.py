@@ -228,6 +228,8 @@ def translated(where: str) -> Iterator[None]:
     """
     try:
         yield
+    except asyncpg.ClientConfigurationError as error:
+        raise InvalidStoreError(f"{where} can't be connected to as it says: {error}") from error
     except _PASSING as error:
         text = str(error) or type(error).__name__
         raise StoreUnavailableError(f"{where} can't be used now: {text}") from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from procactors.errors import InvalidStoreError
 from procactors.model.text import shown
-from procactors.stores._url import postgres_location, sqlite_location
+from procactors.stores._url import postgres_location, sqlite_location, without_driver, without_password
 from procactors.stores.memory import MemoryStore
 from procactors.stores.sqlite import SqliteStore
 
@@ -26,6 +26,7 @@ def open_store(url: str | Store, clock: Clock, options: ManagerOptions) -> Store
         if not hasattr(url, "commit"):
             raise InvalidStoreError(f"a store is named by a URL like sqlite:///file.db, not by {shown(url)}")
         return url
+    url = without_driver(url)
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
         return SqliteStore(sqlite_location(url), url, clock, options)
@@ -33,8 +34,11 @@ def open_store(url: str | Store, clock: Clock, options: ManagerOptions) -> Store
         return MemoryStore(url, clock, options)
     if scheme in {"postgresql", "postgres"}:
         return _postgres_store(url, clock, options)
+    is_path = url and not url.isspace() and ":" not in url
+    meant = f" (did you mean sqlite:///{url}?)" if is_path else ""
     raise InvalidStoreError(
-        f"{url!r} names no store: write sqlite:///file.db, postgresql://host/database or memory://"
+        f"{without_password(url)!r} names no store{meant}: write sqlite:///file.db, postgresql://host/database"
+        " or memory://"
     )
 
 

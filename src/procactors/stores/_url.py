@@ -15,6 +15,7 @@ import msgspec
 from procactors.errors import InvalidStoreError
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_PASSWORD = re.compile(r"(://[^/@:]*):[^@]*@")
 _SYNCHRONOUS = ("FULL", "NORMAL", "OFF", "EXTRA")
 
 
@@ -31,6 +32,37 @@ class SqliteLocation(msgspec.Struct, frozen=True):
     synchronous: str = "FULL"
 
 
+def without_password(url: str) -> str:
+    """Return a URL, well formed or not, as an error may show it."""
+    return _PASSWORD.sub(r"\1:...@", url)
+
+
+def without_driver(url: str) -> str:
+    """Return a URL with its scheme in lower case; SQLAlchemy's spellings are not ours.
+
+    Raises:
+        InvalidStoreError: It names a driver.
+    """
+    scheme, colon, rest = url.partition(":")
+    name, plus, _ = scheme.lower().partition("+")
+    if plus and name in {"sqlite", "postgresql", "postgres"}:
+        raise InvalidStoreError(
+            f"{without_password(url)!r} names a driver, which is SQLAlchemy's way:"
+            f" write {without_password(name + colon + rest)!r}"
+        )
+    return f"{name}{plus}{colon}{rest}" if colon else url
+
+
+def _as_file(url: str) -> str:
+    """Return how a URL with a wrong number of slashes was probably meant; "" if there is no telling."""
+    path = url.partition(":")[2].partition("?")[0]
+    name = path.lstrip("/")
+    if not name or name == ":memory:":
+        return ""
+    is_absolute = path.startswith("/") and not path.startswith("//")
+    return f" (did you mean {'sqlite:////' if is_absolute else 'sqlite:///'}{name}?)"
+
+
 def sqlite_location(url: str) -> SqliteLocation:
     """Read a SQLite URL.
 
@@ -41,8 +73,8 @@ def sqlite_location(url: str) -> SqliteLocation:
     name = unquote(parts.path.removeprefix("/"))
     if not url.startswith("sqlite:///") or not name or name == ":memory:":
         raise InvalidStoreError(
-            f"{url!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
-            " (for a store without a file, which nobody else can see: memory://)"
+            f"{url!r} names no file{_as_file(url)}: write sqlite:///relative.db or sqlite:////absolute.db;"
+            " for a store without a file, which nobody else can see: memory://"
         )
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     synchronous = options.pop("synchronous", "FULL").upper()
@@ -79,14 +111,21 @@ def postgres_location(url: str) -> PostgresLocation:
     """Read a PostgreSQL URL; whatever is not ours in it is left to the driver.
 
     Raises:
-        InvalidStoreError: The schema's name can't be one.
+        InvalidStoreError: It is not well formed, or the schema's name can't be one.
     """
-    parts = urlsplit(url)
+    shown = without_password(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise InvalidStoreError(f"{shown!r} is no URL: {error}") from error
+    if not url.partition(":")[2].startswith("//"):
+        raise InvalidStoreError(f"{shown!r} names no database: write postgresql://user@host/database")
     options = parse_qsl(parts.query, keep_blank_values=True)
     schema = dict(options).get("schema")
     if schema is not None and not _SCHEMA.fullmatch(schema):
         raise InvalidStoreError(
-            f"{url!r}: a schema's name is made of up to 63 letters, digits and underscores, not {schema!r}"
+            f"{shown!r}: a schema's name is made of up to 63 letters, digits and underscores, not {schema!r}"
         )
     query = urlencode([(name, value) for name, value in options if name != "schema"])
     return PostgresLocation(urlunsplit(parts._replace(scheme="postgresql", query=query)), schema)

@@ -17,7 +17,7 @@ from procactors.errors import InvalidStoreError, StoreUnavailableError
 from procactors.stores import _vacuum
 from procactors.stores._borrowed import foreign
 from procactors.stores._changes import Changes
-from procactors.stores._errors import Translated
+from procactors.stores._errors import Translated, why_not_opened
 from procactors.stores._membership import renew
 from procactors.stores._migrate import migrate_sqlite
 from procactors.stores._mounts import refuse_network
@@ -112,13 +112,17 @@ class SqliteStore(TalkingStore):
 
     def connect(self) -> sqlite3.Connection:
         """Return a new connection, set up as all are."""
-        connection = sqlite3.connect(
-            self._location.path,
-            timeout=self.options.store_patience_s,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
+        path = self._location.path
+        try:
+            connection = sqlite3.connect(
+                path,
+                timeout=self.options.store_patience_s,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+            )
+        except sqlite3.OperationalError as error:
+            raise sqlite3.OperationalError(f"{error}: {why_not_opened(path)}") from error
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA synchronous = {self._location.synchronous}")

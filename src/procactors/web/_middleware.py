@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from procactors.deferred import DeferredScheduler
+from procactors.deferred._scheduler import check_drain
 from procactors.errors import InvalidDataError, InvalidDefinitionError, NoDeferredScopeError
 from procactors.web._django import listen_to_django
 from procactors.web._lifespan import Lifespan
@@ -50,7 +51,18 @@ class DeferredMiddleware:
             manager: A process manager, which takes enqueueable, durable and left-over updates; it may be
                 opened in the application's own lifespan. None: there is none.
             drain_s: How many seconds the shutdown may take to run what is left, >= 0.
+
+        Raises:
+            TypeError: `app` can't be called, or `manager` is none.
+            ValueError: `drain_s` is no number of seconds, 0 or more.
         """
+        if not callable(app):
+            problem = f"DeferredMiddleware is put around an ASGI application, not {app!r}"
+            raise TypeError(problem)
+        if manager is not None and not hasattr(manager, "start"):
+            problem = f"manager must be a ProcessManager, not {manager!r}"
+            raise TypeError(problem)
+        check_drain(drain_s)
         self._app = app
         self._drain_s = drain_s
         self._deferral = Deferral(manager)
