@@ -40,6 +40,7 @@ PUBLIC_PACKAGES = [
     "procactors.web",
     "procactors.errors",
     "procactors.otel",
+    "procactors.cron",
     "procactors.testing",
 ]
 PUBLIC_NAMES = [

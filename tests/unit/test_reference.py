@@ -13,6 +13,7 @@ from procactors.stores._migrate import migrations
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 MACHINE_DEPENDENT = {"workers"}
+ROOMS = ("web", "deferred", "actors", "otel", "testing")
 
 
 def rows(page):
@@ -105,7 +106,7 @@ def test_every_public_name_is_on_the_api_page():
     elsewhere = {name for name in vars(errors) if name.endswith("Error")}
     elsewhere |= {kind.__name__ for kind in get_args(ProcessEvent)} | {"ProcessEvent"}
     said = re.findall(r"^::: ([\w.]+)$", (PAGES / "api.md").read_text("utf-8"), re.MULTILINE)
-    for package in ("procactors", "procactors.web", "procactors.deferred", "procactors.actors"):
+    for package in ("procactors", *(f"procactors.{room}" for room in ROOMS)):
         init = PAGES.parents[1].joinpath("src", *package.split("."), "__init__.py").read_text("utf-8")
         names = set(re.findall(r" as ([A-Za-z]\w*)$", init, re.MULTILINE)) - elsewhere
         assert {f"{package}.{name}" for name in names} <= set(said), package

@@ -367,7 +367,7 @@ def test_program_with_an_actor_that_will_not_end_can_exit(loop, wait):
         [sys.executable, "-W", "error", "-c", PROGRAM.format(loop=loop, wait=wait)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     assert done.stdout == "Abandoned()\nthe program ends\n"
