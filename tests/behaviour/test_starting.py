@@ -11,6 +11,7 @@ import pytest
 from procactors import (
     InvalidDataError,
     InvalidDefinitionError,
+    ManagerOptions,
     Process,
     ProcessStatus,
     Step,
@@ -261,3 +262,11 @@ async def test_a_start_that_is_cancelled_leaves_nothing_or_a_whole_process(m):
 
 async def _start(m, key):
     await m.start(Process("p", [echo]), {"x": 1}, key=key)
+
+
+async def test_options_without_an_end_are_limits_that_are_never_reached(world):
+    endless = {name: float("inf") for name in ManagerOptions.__struct_fields__ if name.endswith("_s")}
+    often = {"poll_active_s": 0.005, "poll_idle_s": 0.05}
+    async with world.manager(options=ManagerOptions(**{**endless, **often})) as m:
+        handle = await m.start(Process("p", [echo]), {"n": 1})
+        assert await handle.result() == {"n": 1}

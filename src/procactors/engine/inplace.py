@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from procactors.model.definition import Steps
     from procactors.model.step import Step
 
+_OPTIONS = ManagerOptions()
+
 
 async def run_steps(
     steps: Steps | Process,
@@ -68,19 +70,14 @@ async def run_steps(
     catalog.check(plan)
     for step in plan.steps.values():
         if step.is_composite:
-            raise InvalidDefinitionError(
-                f"step {step.name!r} is made of processes: it can't run in place", step=step.name
-            )
+            raise _refusal(step, "is made of processes")
         if step.interrupts:
-            raise InvalidDefinitionError(
-                f"step {step.name!r} interrupts: it can't run in place", step=step.name
-            )
+            raise _refusal(step, "interrupts")
     clock = SystemClock()
-    executors = Executors(clock, ManagerOptions())
+    executors = Executors(clock, _OPTIONS)
     pid = Ids(clock).pid()
-    limit_bytes = ManagerOptions().payload_limit_bytes
     run = _Nobody(plan)
-    current = EMPTY if data is None else encode(data, limit_bytes, "the input")
+    current = EMPTY if data is None else encode(data, _OPTIONS.payload_limit_bytes, "the input")
     try:
         for step in plan.steps.values():
             if isinstance(step.call, Sleep):
@@ -105,7 +102,7 @@ async def _run(
             value = await executors.of(prepared).run(prepared, data, ctx, run)
         if scope.updates is not None:
             await scope.updates.run(Stage.PRESEND)
-        output = output_of(value, step, ManagerOptions().payload_limit_bytes)
+        output = output_of(value, step, _OPTIONS.payload_limit_bytes)
         if scope.updates is not None:
             await scope.updates.run()
         if output.question is None:
@@ -118,7 +115,11 @@ async def _run(
     finally:
         current_step.reset(token)
         scope.close()
-    raise InvalidDefinitionError(f"step {step.name!r} interrupts: it can't run in place", step=step.name)
+    raise _refusal(step, "interrupts")
+
+
+def _refusal(step: Step, reason: str) -> InvalidDefinitionError:
+    return InvalidDefinitionError(f"step {step.name!r} {reason}: it can't run in place", step=step.name)
 
 
 class _Scope(LazyScope):

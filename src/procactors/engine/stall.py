@@ -22,7 +22,7 @@ class StallWatch:
     def __init__(self, room: Room) -> None:
         """Watch the room's loop."""
         self._room = room
-        self._limit_s = room.options.blocked_loop_s
+        self._limit_s = min(room.options.blocked_loop_s, threading.TIMEOUT_MAX)
         self._loop_thread = 0
         self._answered = threading.Event()
         self._stopping = threading.Event()

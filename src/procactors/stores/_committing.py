@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from procactors.errors import InvalidStoreError, StoreUnavailableError
 from procactors.stores import _batch as b
 from procactors.stores._appending import AppendingTransaction, append_at_once, landed
-from procactors.stores._on_postgres import converse, sql
+from procactors.stores._on_postgres import converse, idle_limit, sql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -96,8 +96,7 @@ class Committer:
     @property
     def _while_locked(self) -> str:
         """The statements before a checkpoint in somebody else's transaction: everybody waits for its end."""
-        idle_ms = int(self._options.lease_s * 1000)
-        return f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; SELECT procactors_lock()"
+        return f"SET LOCAL {idle_limit(self._options.lease_s)}; SELECT procactors_lock()"
 
     async def _append(self, appends: Sequence[Any]) -> list[b.Outcome] | None:
         """Do all these appends in one round trip, or none of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from threading import Event, Thread
+from threading import TIMEOUT_MAX, Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -63,7 +63,7 @@ class LeaseKeeper:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(self._lease_s / 3):
+            while not self._stop.wait(min(self._lease_s / 3, TIMEOUT_MAX)):
                 self.renewals += 1
                 self._renew()
         finally:

@@ -41,6 +41,7 @@ _CONNECT_S = 10
 _COMMAND_S = 60
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
 """Seconds, and in the last one milliseconds, after which a peer that acknowledges nothing is given up."""
+_IDLE_MOST = 2**31 - 1
 _PASSING = (
     OSError,
     TimeoutError,
@@ -85,7 +86,7 @@ class Session:
         """
         self._location = location
         self._where = where
-        self._setup = f"SET idle_in_transaction_session_timeout = {int(idle_s * 1000)}"
+        self._setup = f"SET {idle_limit(idle_s)}"
         if location.schema is not None:
             self._setup += f'; SET search_path TO "{location.schema}"'
         self._on_connect = on_connect
@@ -137,6 +138,15 @@ class Session:
                 await connection.close(timeout=2)
             except _PASSING:
                 connection.terminate()
+
+
+def idle_limit(seconds: float) -> str:
+    """Return the setting by which the server ends a transaction in which nothing is asked for so long.
+
+    0, and what is longer than the server can count (24 days), are no limit.
+    """
+    milliseconds = seconds * 1000
+    return f"idle_in_transaction_session_timeout = {0 if milliseconds > _IDLE_MOST else int(milliseconds)}"
 
 
 def _notice_silence(connection: Connection) -> None:
