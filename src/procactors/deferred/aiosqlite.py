@@ -141,10 +141,9 @@ class AiosqliteTransactions:
         if control["savepoint"]:
             self._levels.append((name, []))
             return
+        # one that is not known was opened before the adapter was made, around all that it knows
         place = max((i for i, (known, _) in enumerate(self._levels) if known == name), default=0)
-        if not place:
-            return
-        ended, self._levels = self._levels[place:], self._levels[:place]
+        ended, self._levels = self._levels[place:], self._levels[:place] or [("", [])]
         callbacks = [callback for _, group in ended for callback in group]
         if control["release"]:
             self._levels[-1][1].extend(callbacks)

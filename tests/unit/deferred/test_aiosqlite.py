@@ -142,6 +142,20 @@ async def test_savepoint_that_rolls_back_drops_what_was_added_in_it(connection, 
     assert log == ["in released", "again in two"]
 
 
+@pytest.mark.parametrize(("ending", "expected"), [("ROLLBACK TO one", []), ("RELEASE one", ["in one"])])
+async def test_savepoint_that_was_open_before_anything_was_deferred_counts_too(
+    connection, log, ending, expected
+):
+    async with deferred_scope(opportunistic=False):
+        await writing(connection, "a")()
+        await connection.execute("SAVEPOINT one")
+        defer(log.append, "in one", after_commit=connection)
+        await connection.execute(ending)
+        defer(log.append, "after", after_commit=connection)
+        await connection.commit()
+    assert log == [*expected, "after"]
+
+
 async def test_outermost_savepoint_commits_when_it_is_released(connection, log):
     async with deferred_scope(opportunistic=False):
         await connection.execute("SAVEPOINT outer")
