@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+
 import anyio
 import pytest
 
@@ -14,6 +17,7 @@ from procactors import (
     Retry,
     Step,
 )
+from procactors.engine import starting
 from tests.behaviour.history import history, kinds, until_status
 from tests.behaviour.steps import echo, fail, fail_often, gated, grow, note
 
@@ -204,6 +208,28 @@ async def test_the_failure_of_a_child_is_that_of_the_step(m):
     assert "step 'c'" in str(caught.value)
     cause = caught.value.error.cause
     assert (cause.type, cause.message, cause.step, cause.cause) == ("ValueError", "no good", "c", None)
+
+
+async def test_others_have_their_turn_while_a_gathering_of_many_is_started(memory_world, monkeypatch):
+    loop, turns, starts = asyncio.get_running_loop(), 0, []
+    start_child = starting.start_child
+
+    def count_turn():
+        nonlocal turns
+        turns += 1
+        if len(starts) < 1000:
+            loop.call_soon(count_turn)
+
+    def note_start(*args):
+        starts.append(turns)
+        return start_child(*args)
+
+    monkeypatch.setattr(starting, "start_child", note_start)
+    async with memory_world.manager() as m:
+        count_turn()
+        handle = await m.start(Process("p", [gathers]), {"count": 1000})
+        assert len(await handle.result()) == 1000
+    assert Counter(starts).most_common(1)[0][1] <= 200
 
 
 async def test_the_first_failure_of_a_gathering_is_raised_and_the_others_end_with_the_parent(m):

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import anyio
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from procactors.engine import control, starting, views
 from procactors.engine.decisions import returning
@@ -112,6 +113,8 @@ class Children:
             async with anyio.create_task_group() as tasks:
                 for number in range(len(runs)):
                     tasks.start_soon(one, number)
+                    if number % _AT_ONCE == _AT_ONCE - 1:
+                        await checkpoint()
         finally:
             self.expected -= left
             await self._wake_up()
@@ -233,3 +236,5 @@ async def cancel_bereaved(room: Room) -> bool:
 
 
 _PAGE = 500
+_AT_ONCE = 200
+"""How many children are started in one turn of the event loop; ten thousand would hold it up for a second."""
