@@ -62,6 +62,10 @@ class Site:
         """Answer a process's question, as somebody else."""
         self._portal.call(self._manager.proceed, pid, answer)
 
+    def rewind(self, pid, step):
+        """Rewind a process, as somebody else does."""
+        self._portal.call(self._manager.rewind, pid, step)
+
     def give_turns(self, count):
         """Let the steps that lay out pages do so many more."""
         for _ in range(count):

@@ -53,6 +53,18 @@ def test_a_progress_bar_moves_in_the_list_and_on_the_page_of_the_process(site, p
         expect(window.get_by_role("progressbar")).to_have_count(0)
 
 
+def test_the_page_of_an_ended_process_is_live_again_when_somebody_rewinds_it(site, page):
+    site.give_turns(PAGES)
+    pid = site.started(LAYOUT, "finished")
+    page.goto(f"/processes/{pid}")
+    expect(page.locator("main")).to_contain_text("finished")
+    site.rewind(pid, "lay out")
+    expect(page.get_by_role("status")).to_have_text("live", timeout=60_000)
+    expect(page.locator("main")).to_contain_text("running")
+    site.give_turns(PAGES)
+    expect(page.locator("main")).to_contain_text("finished")
+
+
 def test_steps_appear_in_the_timeline_as_they_end(site, page):
     pid = site.started(LAYOUT, "running")
     go_live(page, f"/processes/{pid}")

@@ -95,8 +95,21 @@ async def test_a_process_is_started_by_name_and_read():
 async def test_a_key_starts_once():
     async with shop(allow_all) as (_, client):
         body = {"name": "quick", "key": "one"}
-        pids = {(await client.post("/api/processes", json=body)).json()["pid"] for _ in range(3)}
-    assert len(pids) == 1
+        answers = [await client.post("/api/processes", json=body) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 200, 200]
+    (pid,) = {answer.json()["pid"] for answer in answers}
+    assert {answer.headers["location"] for answer in answers} == {f"/api/processes/{pid}"}
+
+
+async def test_who_starts_again_but_may_not_read_is_told_the_pid_alone():
+    async with shop(lambda request, action, pid: action == "start") as (manager, client):
+        body = {"name": "quick", "key": "one"}
+        answers = [await client.post("/api/processes", json=body) for _ in range(2)]
+        (info,) = await manager.list()
+    assert [(answer.status_code, answer.json()) for answer in answers] == [
+        (201, {"pid": info.pid}),
+        (200, {"pid": info.pid}),
+    ]
 
 
 async def test_a_pid_may_be_written_as_a_uuid():

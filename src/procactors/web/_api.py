@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from procactors._ids import checked_pid
-from procactors.errors import InvalidDefinitionError
+from procactors.errors import InvalidDefinitionError, KeyConflictError
 from procactors.web import _body
 from procactors.web._forgery import check_token, refuse_foreign
 from procactors.web._forms import filled_in, said_in
@@ -21,7 +21,6 @@ from procactors.web._verbs import VERBS
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from procactors.handle import ProcessHandle
     from procactors.manager import ProcessManager
     from procactors.model.definition import Process
     from procactors.web._access import Access, Action
@@ -83,10 +82,11 @@ class Api:
         """Start a process by the name of its definition."""
         refuse_foreign(request)
         await self.access.require(request, "start")
-        handle = await self.begin(await self.sent(request, _body.Start))
-        if not await self.access.may(request, "read", handle.pid):
-            return json_response({"pid": handle.pid}, 201)
-        return await self._described(handle.pid, 201, _place(request, handle.pid))
+        pid, is_new = await self.begin(await self.sent(request, _body.Start))
+        status = 201 if is_new else 200
+        if not await self.access.may(request, "read", pid):
+            return json_response({"pid": pid}, status)
+        return await self._described(pid, status, _place(request, pid))
 
     async def act(self, request: Request) -> Response:
         """Do something about a process, and return all about it (of a fork: about the new one)."""
@@ -110,8 +110,11 @@ class Api:
 
     # What they share.
 
-    async def begin(self, wanted: _body.Start) -> ProcessHandle:
-        """Start a process that may be started by its name.
+    async def begin(self, wanted: _body.Start) -> tuple[str, bool]:
+        """Start a process that may be started by its name; return its pid, or that of its key's holder.
+
+        Returns:
+            The pid, and whether it is that of a new process.
 
         Raises:
             InvalidDefinitionError: None of this name may be.
@@ -124,7 +127,13 @@ class Api:
             raise InvalidDefinitionError(
                 f"no process {wanted.name!r} may be started here; there are: {known}"
             )
-        return await self.manager.start(process, wanted.data, key=wanted.key)
+        try:
+            handle = await self.manager.start(process, wanted.data, key=wanted.key, on_conflict="raise")
+        except KeyConflictError as taken:
+            if taken.pid is None:
+                raise
+            return taken.pid, False
+        return handle.pid, True
 
     async def around(self, request: Request) -> dict[str, Any]:
         """Return what every page has around it: the time, and where its reader may go. Cancellation: safe."""

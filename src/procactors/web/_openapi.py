@@ -147,7 +147,7 @@ def _paths() -> dict[str, Any]:
             "post": _operation(
                 "startProcess",
                 "Start a process by the name of its definition",
-                {201: {"anyOf": [_ONE, _PID_ALONE]}},
+                {201: {"anyOf": [_ONE, _PID_ALONE]}, 200: {"anyOf": [_ONE, _PID_ALONE]}},
                 refusals,
                 body=_body.Start,
             ),
@@ -210,6 +210,11 @@ def _operation(
     }
     if "201" in responses:
         responses["201"]["headers"] = _LOCATION
+        if "200" in responses:
+            responses["200"] |= {
+                "headers": _LOCATION,
+                "description": "Its key has a process already: this one",
+            }
     responses |= {str(status): {"description": "It could not be done", **problem} for status in problems}
     operation: dict[str, Any] = {"operationId": name, "summary": says, "responses": responses}
     if parameters:

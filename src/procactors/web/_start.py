@@ -62,7 +62,7 @@ class StartPage:
         text = form.get("data", "")
         data = json_in("data", text) if text.strip() else None
         wanted = _body.Start(form.get("name", ""), data, form.get("key", "").strip() or None)
-        return (await self._api.begin(wanted)).pid
+        return (await self._api.begin(wanted))[0]
 
     async def _form(
         self,

@@ -6,6 +6,7 @@
 (() => {
   const REFRESH_AFTER_MS = 400;
   const LISTEN_AGAIN_AFTER_MS = 3000;
+  const LOOK_AGAIN_AFTER_MS = 5000;
   const main = document.querySelector("main");
   const status = document.getElementById("live");
 
@@ -73,9 +74,11 @@
   }
 
   if (main.dataset.now) setInterval(count, 1000);
-  if (!main.dataset.live || !window.EventSource) return;
+  const hasEnded = () => "ended" in main.dataset;
+  if (!(main.dataset.live || hasEnded()) || !window.EventSource) return;
 
-  // Events. Only a page that is looked at hears them: a browser has few connections to a host.
+  // Events. Only a page that is looked at hears them: a browser has few connections to a host. What has ended has
+  // none, but may be retried or rewound by anybody: its page is read again now and then, and becomes live with it.
 
   let source = null;
   let waits = null;
@@ -89,8 +92,10 @@
       if (!response.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
       document.title = fresh.title;
+      const wasOver = hasEnded();
       morph(main, fresh.querySelector("main"));
       if (!main.dataset.live) stop();
+      else if (wasOver) lookedAt();
     } catch {
       // The server is away: the stream comes back when it does, and with it the next event.
     } finally {
@@ -160,10 +165,15 @@
     } else if (source === null && main.dataset.live) {
       listen();
       later();
+    } else if (hasEnded()) {
+      later();
     }
   }
 
-  if (!document.hidden) listen();
+  if (!document.hidden && main.dataset.live) listen();
+  setInterval(() => {
+    if (hasEnded() && !document.hidden) later();
+  }, LOOK_AGAIN_AFTER_MS);
   document.addEventListener("visibilitychange", lookedAt);
   window.addEventListener("pagehide", stop);
   window.addEventListener("pageshow", (event) => { if (event.persisted) lookedAt(); });
