@@ -50,7 +50,7 @@ MOVES = {
 WHILE_ENDING = {
     "StepFinished": {"cancelling"},
     "StepFailed": {"cancelling"},
-    "ProcessRecovered": {"cancelling", "undoing"},
+    "ProcessRecovered": {"undoing"},
     "ProcessReleased": {"undoing"},
     "ProcessResumed": {"undoing"},
     "ProcessWaiting": {"undoing"},

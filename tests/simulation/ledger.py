@@ -16,6 +16,7 @@ from procactors.stores import _reading
 from procactors.stores._on_sqlite import converse
 from procactors.stores._talk import One
 from tests.simulation.biography import Biography
+from tests.simulation.cancels import Cancels
 from tests.simulation.owners import Owners
 from tests.simulation.slots import Slots
 
@@ -44,6 +45,7 @@ class Ledger:
         self._digest = hashlib.sha256()
         self._witness = witness
         self._slots = Slots(self, max_running)
+        self._cancels = Cancels(self)
         self.owners = Owners(self)
         self._on_trouble = on_trouble
         self._watch = watch
@@ -79,6 +81,7 @@ class Ledger:
             assert last == self.position
             for pid in {event.pid: None for event in events}:
                 self._compare(converse(connection, _reading.record(pid)))
+            self._cancels.check(connection, events)
             if events:
                 self._slots.check(events)
         except AssertionError as error:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import anyio
 
 from procactors.executors.call import process_of
+from tests.simulation.failures import check_failure
 
 WITNESSES = {}
 """By the number of the run: a durable update has only its arguments to find its own by."""
@@ -19,12 +20,14 @@ class Body:
         number: Which one of this step of this process it is, counted from 1.
         output: What it returned; NOTHING: it has not.
         elsewhere: The thread or OS process that it runs in; None: it runs on the loop.
+        began: When, in seconds since 1970.
     """
 
-    def __init__(self, pid, step, attempt, number, elsewhere):
+    def __init__(self, pid, step, attempt, number, elsewhere, began):
         self.pid, self.step, self.attempt, self.number = pid, step, attempt, number
         self.output = NOTHING
         self.elsewhere = elsewhere
+        self.began = began
 
     @property
     def may_be_taken(self):
@@ -43,6 +46,7 @@ class Witness:
         self.clock = clock
         self.ledger = None
         self.bodies = {}
+        self.newest = {}
         self.running = {}
         self.durable = {}
         self.updates = 0
@@ -67,7 +71,8 @@ class Witness:
         if not self.ledger.owners.excuses(line, pid):
             self._check_beginning(pid, step, attempt, data)
         number = self.bodies[pid, step] = self.bodies.get((pid, step), 0) + 1
-        body = Body(pid, step, attempt, number, elsewhere)
+        body = Body(pid, step, attempt, number, elsewhere, self.clock.wall())
+        self.newest[pid, step, attempt] = body
         self.running.setdefault(pid, []).append(body)
         return body
 
@@ -84,12 +89,16 @@ class Witness:
         if begun != (step, attempt):
             self.ledger.complain(f"{title} runs, and the store has begun {begun}")
             return
+        if life.was_cancelled and not life.undo:
+            self.ledger.complain(f"{title} runs, and it was cancelled before")
         wanted = life.to_undo[-1][1] if life.undo else life.data
         if data != wanted:
             self.ledger.complain(f"{title} got {data}, not {wanted}")
 
     def check_end(self, life, event):
-        """See that a checkpoint holds what the code has returned."""
+        """See that what is told of an end is what the code has returned, or how it ended."""
+        if type(event).__name__ in {"StepFailed", "UndoFailed"}:
+            self._check_failure(life, event)
         if type(event).__name__ != "StepFinished":
             return
         step = life.plan.steps[event.step]
@@ -101,6 +110,14 @@ class Witness:
             returned = self.returned.get((life.pid, event.step, event.attempt), [])
             outputs = [body.output for body in returned if body.may_be_taken]
             assert event.output in outputs, f"{event.output} is not what the step returned: {outputs}"
+
+    def _check_failure(self, life, event):
+        step = life.plan.steps[event.step]
+        if type(event).__name__ == "UndoFailed":
+            step = step.undo
+        body = self.newest.get((life.pid, step.name, event.attempt))
+        if body is not None:
+            check_failure(step, event, body)
 
     def _check_joined(self, life, step, event):
         """See that a composite's output is made of what its children have finished with."""
