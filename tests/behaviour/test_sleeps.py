@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import anyio
 import pytest
@@ -91,7 +91,21 @@ async def test_a_sleep_until_a_moment_ends_then(world):
         assert moment <= only(events, "StepFinished")[0].at <= moment + timedelta(seconds=0.2)
 
 
-@pytest.mark.parametrize("pause", [Sleep(0), Sleep(until=datetime(1999, 1, 1, tzinfo=UTC))])
+FIRST = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+LAST = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
+"""Moments that UTC has no date for."""
+
+
+async def test_a_sleep_for_ever_is_read_and_cancelled_like_any_other(m):
+    handle = await m.start(Process("p", {"nap": Sleep(until=LAST), "b": echo}))
+    await until_status(handle, "sleeping")
+    assert (await handle.info()).due_at.year > 2200
+    assert await handle.cancel()
+
+
+@pytest.mark.parametrize(
+    "pause", [Sleep(0), Sleep(until=datetime(1999, 1, 1, tzinfo=UTC)), Sleep(until=FIRST)], ids=str
+)
 async def test_a_sleep_that_is_over_already_is_no_pause(m, pause):
     handle = await m.start(Process("p", {"nap": pause, "b": echo}), {"x": 1})
     assert await handle.result(timeout=1) == {"x": 1}

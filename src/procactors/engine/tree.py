@@ -73,7 +73,10 @@ class Tree:
 
     async def open(self) -> None:
         """Open the store, start all actors. Raises what went wrong, with nothing left behind."""
-        loop = self._room.loop = asyncio.get_running_loop()
+        try:
+            loop = self._room.loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError("a manager needs asyncio, and is not opened by trio's loop") from None
         self._task = loop.create_task(self._live(), name="procactors", context=Context())
         try:
             await self._opened.wait()

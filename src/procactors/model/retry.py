@@ -11,6 +11,7 @@ from procactors.errors import InvalidDefinitionError
 from procactors.model.text import shown
 
 EVERY = ("*",)
+_LARGEST = 1e300
 
 
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -44,8 +45,9 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         msgspec.structs.force_setattr(self, "on", _named(self.on))
         for field, least in (("attempts", 1), ("delay", 0), ("factor", 1), ("max_delay", 0)):
             value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-                raise InvalidDefinitionError(f"Retry: {field} must be {least} or more, not {value!r}")
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not least <= value <= _LARGEST:  # nor is it infinite: that is no JSON
+                raise InvalidDefinitionError(f"Retry: {field} must be {least} or more, not {shown(value)}")
         if not isinstance(self.attempts, int):
             raise InvalidDefinitionError(f"Retry: attempts must be an int, not {self.attempts!r}")
         if not isinstance(self.jitter, bool):

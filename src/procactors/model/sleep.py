@@ -47,9 +47,9 @@ class Sleep(msgspec.Struct, frozen=True):
             )
 
     def ends_at(self, began_at: datetime) -> datetime:
-        """Return when a pause is over that began at `began_at`; never before that."""
+        """Return when a pause is over that began at `began_at`: never before that, or beyond the calendar."""
         if self.until is not None:
-            return max(began_at, self.until.astimezone(UTC))
+            return min(max(began_at, self.until), moment_after(began_at, LONGEST_S)).astimezone(UTC)
         assert self.seconds is not None
         return began_at + timedelta(seconds=self.seconds)
 

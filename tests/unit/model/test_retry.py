@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procactors import Retry
+from procactors import InvalidDefinitionError, Retry
 from procactors.actors import Backoff
 
 
@@ -24,3 +24,10 @@ def test_delays_grow_up_to_their_limit_however_often(factor):
 def test_jitter_takes_up_to_half_of_the_delay():
     retry = Retry(delay=8, jitter=True)
     assert [retry.seconds_after(1, draw) for draw in (0, 0.5)] == [4, 6]
+
+
+@pytest.mark.parametrize("field", ["attempts", "delay", "factor", "max_delay"])
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**400], ids=["inf", "nan", "huge"])
+def test_what_can_not_be_stored_as_a_number_is_refused(field, number):
+    with pytest.raises(InvalidDefinitionError, match=f"{field} must be"):
+        Retry(**{field: number})
