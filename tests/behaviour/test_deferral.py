@@ -9,7 +9,17 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from procactors import Interrupt, Process, ProcessEndedError, ProcessFailedError, Retry, Step, run_steps, step
+from procactors import (
+    Interrupt,
+    Process,
+    ProcessEndedError,
+    ProcessFailedError,
+    ProcessTimedOutError,
+    Retry,
+    Step,
+    run_steps,
+    step,
+)
 from procactors.deferred import CallableUpdate, EnqueueableUpdate, Stage, current_updates, defer
 from procactors.errors import NoDeferredScopeError
 from tests.behaviour.history import history, kinds, only, until, until_true
@@ -103,6 +113,16 @@ async def defers_what_becomes_nonsense(data, ctx):
     ctx.defer(durably, "kept", numbers, durable=True)
     numbers.append(object())
     return data
+
+
+async def defers_and_returns_when_its_time_is_up(data, ctx):
+    ctx.defer(LOG.append, "post")
+    ctx.defer(LOG.append, "always", always=True)
+    ctx.defer(durably, "kept", 1, durable=True)
+    try:
+        await anyio.sleep_forever()
+    except anyio.get_cancelled_exc_class():
+        return data  # as a step that ends at the very moment of its deadline
 
 
 async def waits(name, ctx):
@@ -252,6 +272,15 @@ class TestDurable:
         with pytest.raises(ProcessFailedError):
             await handle.result()
         assert await m.list(name="deferred update") == []
+
+    async def test_step_that_returns_when_its_process_times_out_drops_what_it_deferred(self, m, log, caplog):
+        handle = await m.start(Process("p", [defers_and_returns_when_its_time_is_up], timeout=5))
+        with pytest.raises(ProcessTimedOutError):
+            await handle.result()
+        await until_true(lambda: holds("always" in log))
+        assert log == ["always"]
+        assert await m.list(name="deferred update") == []
+        assert "its process ran into its timeout as the step returned" in caplog.text
 
     async def test_what_cannot_be_durable_is_refused_where_the_step_defers_it(self, m, log):
         handle = await m.start(Process("p", [defers_durable_nonsense]))

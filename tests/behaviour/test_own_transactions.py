@@ -15,11 +15,12 @@ from procactors import (
     ProcessCancelledError,
     ProcessFailedError,
     ProcessManager,
+    ProcessTimedOutError,
     Retry,
     Step,
     run_steps,
 )
-from tests.behaviour.history import history, only
+from tests.behaviour.history import history, only, until_true
 
 _schemas = itertools.count()
 
@@ -56,6 +57,14 @@ async def books_and_waits(data, ctx):
     await books(data, ctx)
     ctx.services["booked"].set()
     await anyio.sleep_forever()
+
+
+async def books_and_returns_when_its_time_is_up(data, ctx):
+    await books(data, ctx)
+    try:
+        await anyio.sleep_forever()
+    except anyio.get_cancelled_exc_class():
+        return data  # as a step that ends at the very moment of its deadline
 
 
 async def books_what_can_not_be_committed(data, ctx):
@@ -169,6 +178,23 @@ async def test_a_step_that_is_cancelled_writes_nothing(manager):
     with pytest.raises(ProcessCancelledError):
         await handle.result()
     assert await ledger(manager) == []
+
+
+async def test_a_step_that_returns_when_its_process_times_out_writes_nothing(manager):
+    handle = await manager.start(
+        Process("p", [books_and_returns_when_its_time_is_up], timeout=2), {"entry": "one"}
+    )
+    with pytest.raises(ProcessTimedOutError):
+        await handle.result()
+    assert await ledger(manager) == []
+
+    async def is_left():
+        return not await manager.other.fetchval(STILL_OPEN)
+
+    await until_true(is_left)
+
+
+STILL_OPEN = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
 
 
 async def test_what_can_not_be_committed_fails_the_attempt(manager):

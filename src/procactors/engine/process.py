@@ -228,6 +228,8 @@ class ProcessActor(Actor[Message]):
             await self._ends.commit(result, self._ended, waits=False)
             self._go_on_later()
         elif self._ended is not None:
+            if isinstance(result, Returned):
+                self._ended.deferral.drop("its process ran into its timeout as the step returned")
             self._ended.leave_transaction()
 
     async def _run_steps(self) -> StepOutcome | None:
