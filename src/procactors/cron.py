@@ -11,13 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
+import anyio
+
 try:
     from cronsim import CronSim, CronSimError
 except ModuleNotFoundError as error:
     hint = f'procactors.cron needs an extra ({error}): pip install "procactors[cron]"'
     raise ImportError(hint) from error
 
-from procactors.errors import InvalidDefinitionError
+from procactors.errors import InvalidDefinitionError, StoreUnavailableError
 from procactors.model.text import shown
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ Misfire = Literal["skip", "once", "all"]
 _SLACK = timedelta(milliseconds=2)
 """A timer may go off so much before its instant."""
 _MOST_MISSED = 1000
+_RETRY_S = 1.0
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -123,10 +126,20 @@ class CronPlugin:
         if last_run is None:
             return
         for instant in self.instants(last_run, manager.now()):
-            data = self._data(instant) if callable(self._data) else self._data
-            await manager.start(
-                self._process, data, key=f"{self.key} {instant.astimezone(UTC).isoformat()}", tags=self._tags
-            )
+            await self._start(manager, instant)
+
+    async def _start(self, manager: ProcessManager, instant: datetime) -> None:
+        """Start the process of an instant, however long the store can't be used."""
+        data = self._data(instant) if callable(self._data) else self._data
+        key = f"{self.key} {instant.astimezone(UTC).isoformat()}"
+        while True:
+            try:
+                await manager.start(self._process, data, key=key, tags=self._tags)
+            except StoreUnavailableError as error:
+                _log.warning("%s: %s is started as soon as the store can be used: %s", self.key, key, error)
+                await anyio.sleep(_RETRY_S)
+            else:
+                return
 
     def instants(self, after: datetime, until: datetime) -> list[datetime]:
         """Return the instants to start a process for, in order.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from procactors import InvalidDefinitionError, ManagerOptions, Process
+from procactors import InvalidDefinitionError, ManagerOptions, Process, StoreUnavailableError
 from procactors.cron import CronPlugin
-from procactors.testing import explore_crashes
+from procactors.stores._batch import Insert
+from procactors.testing import SimulatedStore, explore_crashes
 from tests.behaviour.steps import echo
 
 P = Process("p", [echo], keep=30 * 86_400)
@@ -101,3 +102,24 @@ async def test_a_crash_at_any_commit_starts_each_instant_once():
     report = await explore_crashes(scenario, plugins=[CronPlugin("0 * * * *", P)])
     assert [key for key, _ in report.output] == [f"cron p 2026-01-01T0{hour}:00:00+00:00" for hour in (1, 2)]
     assert report.crashes == 2 * report.commits
+
+
+class FullStore(SimulatedStore):
+    """Has no room for new processes, until told otherwise."""
+
+    is_full = True
+
+    async def commit(self, operations):
+        if self.is_full and any(isinstance(operation, Insert) for operation in operations):
+            raise StoreUnavailableError("it is full")
+        return await super().commit(operations)
+
+
+async def test_an_instant_at_which_the_store_can_not_be_used_is_not_left_out(memory_world):
+    store = FullStore(memory_world.memory)
+    plugin = CronPlugin("*/10 * * * * *", P, key="cron p")
+    async with memory_world.manager(store=store, plugins=[plugin]) as m:
+        await memory_world.clock.advance(10 + 2 * ManagerOptions().store_patience_s)
+        store.is_full = False
+        await memory_world.clock.advance(5)
+        assert await started(m) == [f"2026-01-01T00:00:{second}+00:00" for second in (10, 20, 30)]

@@ -10,7 +10,7 @@ import pytest
 from procactors import InvalidDefinitionError, ManagerOptions, Plugin, Process
 from procactors._clock import to_datetime
 from procactors.testing import explore_crashes
-from tests.behaviour.steps import echo
+from tests.behaviour.steps import echo, gated
 
 PATIENT = ManagerOptions(lease_s=1000)
 """Virtual time may run ahead of the threads that renew leases."""
@@ -101,6 +101,46 @@ async def test_another_manager_begins_a_run_anew_that_was_cut_short(world, end):
         await world.clock.advance(8)
         assert ticks.managers == [one.name, two.name]
         assert ticks.last_runs == [None, None]
+
+
+class StartsOne(Ticks):
+    """Needs an open manager for what it does."""
+
+    async def run(self, manager, last_run):
+        await super().run(manager, last_run)
+        await manager.start(Process("p", [echo]))
+
+
+async def test_a_run_that_its_closing_manager_lets_down_is_begun_anew(world, probe, caplog):
+    one = world.manager(plugins=[failing := StartsOne(world.clock, interval=1000, gate=anyio.Event())])
+    await one.open()
+    await one.start(Process("p", {"a": gated}))
+    await probe.reached["a"].wait()
+    await world.clock.advance(0.1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(one.close)
+        await world.clock.settle()
+        failing.gate.set()  # while the step holds up the end of its manager
+        await world.clock.settle()
+        probe.gates["a"].set()
+    ticks = Ticks(world.clock, interval=1000)
+    async with world.manager(plugins=[ticks]):
+        await world.clock.advance(0.1)
+    assert failing.last_runs == ticks.last_runs == [None]
+    assert "failed" not in caplog.text
+
+
+async def test_a_manager_that_is_taken_for_dead_gets_no_turn(memory_world):
+    ticks = Ticks(memory_world.clock)
+    async with memory_world.manager(plugins=[ticks]) as m:
+        await memory_world.clock.advance(1)
+        await memory_world.memory.unregister(m._room.member)
+        await memory_world.clock.advance(20)
+        assert ticks.times == [0]
+        await memory_world.memory.register(m._room.member.identity, 5)  # it shows that it is alive
+        memory_world.memory._connection.execute("UPDATE procactors_managers SET id = ?", (m._room.member.id,))
+        await memory_world.clock.advance(5)
+        assert ticks.times == [0, 22.5]
 
 
 async def test_a_plugin_may_say_when_it_runs_next(memory_world):

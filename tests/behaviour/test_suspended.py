@@ -68,3 +68,16 @@ async def test_who_takes_up_again_what_was_taken_from_it_does_not_wait_for_its_f
 
 async def has_begun_again(probe):
     return ("first", 2) in probe.calls
+
+
+async def test_what_one_takes_up_that_is_taken_for_dead_and_dies_is_found_all_the_same(memory_world, probe):
+    async with memory_world.manager() as m:
+        zombie = memory_world.manager(max_running=1)
+        await zombie.open()
+        await memory_world.memory.unregister(zombie._room.member)
+        handle = await zombie.start(Process("p", {"a": gated, "b": grow}, timeout=None))
+        await probe.reached["a"].wait()
+        await zombie.kill()
+        probe.gates["a"].set()
+        with anyio.fail_after(6):
+            assert await m.result(handle.pid) == {"trail": ["b"]}

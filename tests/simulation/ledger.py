@@ -18,6 +18,7 @@ from procactors.stores._talk import One
 from tests.simulation.biography import Biography
 from tests.simulation.cancels import Cancels
 from tests.simulation.owners import Owners
+from tests.simulation.plugin_turns import Turns
 from tests.simulation.slots import Slots
 
 PAGE = 10_000
@@ -47,6 +48,7 @@ class Ledger:
         self._slots = Slots(self, max_running)
         self._cancels = Cancels(self)
         self.owners = Owners(self)
+        self.turns = Turns(self)
         self._on_trouble = on_trouble
         self._watch = watch
 
@@ -73,6 +75,7 @@ class Ledger:
         self.commits += 1
         try:
             self.owners.check(line, operations, outcomes)
+            self.turns.check(connection, line, operations, outcomes)
             events, last = converse(connection, _reading.events_after(self.position, PAGE))
             for event in events:
                 assert event.position == self.position + 1, f"position {event.position} after {self.position}"

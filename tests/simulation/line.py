@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 
 import anyio
 
@@ -20,6 +21,7 @@ class Line:
     Attributes:
         member: Who the manager is; None: it is not registered yet.
         may_be_missed: Whether its lease may have run out at some time, so that others may take over from it.
+        ended_at: When the manager was no more.
     """
 
     def __init__(self, memory, ledger):
@@ -30,6 +32,7 @@ class Line:
         self._kept = None
         self.member = None
         self.may_be_missed = False
+        self.ended_at = math.inf
 
     def __getattr__(self, name):
         method = getattr(self._memory, name)
@@ -90,8 +93,12 @@ class Line:
         self._unmuting = None
         self._kept += self._lease
 
-    def cut(self):
-        """Know that the manager is no more."""
+    def begin_end(self):
+        """Know that the manager is about to end."""
         self.may_be_missed = True
         if self._unmuting is not None:
             self._unmuting.cancel()
+
+    def end(self):
+        """Know that the manager is no more."""
+        self.ended_at = asyncio.get_running_loop().time()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import anyio
 
 from procactors import ManagerOptions
@@ -35,13 +37,19 @@ class Managers:
 
 
 class Place:
-    """Where one manager follows another, on the same store."""
+    """Where one manager follows another, on the same store; or, if it `runs` nothing, one client.
 
-    def __init__(self, number, rng, faults, world):
+    Attributes:
+        healthy_from: Since when the one that is open now does all that it should, or from when on it will.
+    """
+
+    def __init__(self, number, rng, faults, world, runs):
         self._number = number
+        self.runs = runs
         self._rng = rng
         self._faults = list(faults)
         self._world = world
+        self.healthy_from = math.inf
 
     async def run(self):
         """Let managers live here until the simulation is over."""
@@ -56,7 +64,9 @@ class Place:
         m = manager(
             clock=self._world.clock,
             store=store,
+            run=self.runs,
             services={"witness": eye},
+            plugins=self._world.plugins.of(line) if self.runs else (),
             options=self._world.outside.options,
             max_running=self._world.max_running,
             seed=self._rng.getrandbits(32),
@@ -68,15 +78,21 @@ class Place:
                 store.on_crash = scope.cancel
                 await m.open()
                 self._world.managers.enter(self._number, m)
+                self.healthy_from = self._world.clock.monotonic()
                 is_killed = await self._suffer(store, line)
         finally:
             self._world.managers.leave(self._number)
-            line.cut()
+            self.healthy_from = math.inf
+            line.begin_end()
             is_killed = is_killed or store.has_crashed
             if is_killed:
                 self._world.outside.cut_lifelines(m)
             with anyio.CancelScope(shield=True):
                 await (m.kill() if is_killed else m.close())
+            line.end()
+
+    def _expect_health_in(self, seconds):
+        self.healthy_from = max(self.healthy_from, self._world.clock.monotonic() + seconds)
 
     async def _suffer(self, store, line):
         """Let happen what is to happen, until this manager ends; True: it is killed."""
@@ -86,21 +102,27 @@ class Place:
             if self._world.is_calm.is_set():
                 break
             fault = self._faults.pop(0)
-            match fault.kind:
-                case "kill" | "close":
-                    return fault.kind == "kill"
-                case "crash":
-                    store.crash_at(int(fault.number), fault.when)
-                case "fail":
-                    store.fail(int(fault.number))
-                case "slow":
-                    store.delay(fault.number)
-                case "freeze":
-                    line.freeze(fault.number)
-                case "mute":
-                    line.mute(fault.number)
+            if fault.kind in {"kill", "close"}:
+                return fault.kind == "kill"
+            self._suffer_one(fault, store, line)
         await self._world.is_calm.wait()
         store.delay(0)
         store.reboot()
+        self.healthy_from = self._world.clock.monotonic() + 2
         await self._world.is_over.wait()
         return False
+
+    def _suffer_one(self, fault, store, line):
+        lasts = fault.kind in {"crash", "fail", "slow"}
+        self._expect_health_in(math.inf if lasts else fault.number + 2)
+        match fault.kind:
+            case "crash":
+                store.crash_at(int(fault.number), fault.when)
+            case "fail":
+                store.fail(int(fault.number))
+            case "slow":
+                store.delay(fault.number)
+            case "freeze":
+                line.freeze(fault.number)
+            case "mute":
+                line.mute(fault.number)

@@ -16,7 +16,9 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.managers import OPTIONS, Managers, Place
 from tests.simulation.outside import Outside
 from tests.simulation.plans import Plans
+from tests.simulation.plugins import Plugins
 from tests.simulation.readers import Readers
+from tests.simulation.takeovers import Takeovers
 from tests.simulation.turns import TurnClock
 from tests.simulation.users import User
 from tests.simulation.witness import Witness
@@ -81,9 +83,12 @@ class World:
         plans = Plans(self._rng("plans"), self.outside.share)
         count = rng.choice((1, 1, 2, 2, 3))
         self.places = [
-            Place(number, self._rng(f"place {number}"), faults.draw(self._rng(f"faults {number}")), self)
-            for number in range(count)
+            Place(
+                number, self._rng(f"place {number}"), faults.draw(self._rng(f"faults {number}")), self, runs
+            )
+            for number, runs in enumerate([True] * count + [False] * rng.choice((0, 0, 1, 2)))
         ]
+        self.plugins = Plugins(self._rng("plugins"), self.ledger.turns, self.is_calm)
         self.readers = Readers(self._rng("readers"), self)
         self.users = [
             User(self._rng(f"user {number}"), plans, self.ledger, self.managers) for number in range(2)
@@ -116,6 +121,7 @@ class World:
         async with anyio.create_task_group() as tasks:
             for place in self.places:
                 tasks.start_soon(place.run)
+            tasks.start_soon(Takeovers(self, OPTIONS.lease_s).watch)
             tasks.start_soon(self.readers.follow_all)
             tasks.start_soon(self.readers.follow_some)
             async with anyio.create_task_group() as acting:
@@ -160,7 +166,7 @@ class World:
             await anyio.sleep(1)
         manager = self.managers.any(self._rng("slots"))
         gate = self.witness.gate = anyio.Event()
-        most = self.max_running * len(self.places)
+        most = self.max_running * sum(place.runs for place in self.places)
         plan = Process("gated", [Step("wait", gated, services=("witness",))], timeout=None)
         for _ in range(most + 1):
             await manager.start(plan)
@@ -172,6 +178,10 @@ class World:
         await anyio.sleep(1)
         if self.ledger.alive():
             self.ledger.complain("slots were given away, and did not come back")
+        try:
+            self.plugins.check_at_the_end(self.ledger.lives.values(), self.clock.wall())
+        except AssertionError as error:
+            self.ledger.complain(str(error))
         if self.readers.last != self.ledger.position:
             self.ledger.complain(f"a reader has come to {self.readers.last} of {self.ledger.position} events")
 
@@ -209,5 +219,7 @@ class _Log(logging.Handler):
         said = record.getMessage()
         if "was abandoned" in said:  # with a step that clings to its life
             self._ledger.note_abandoned(record.args[0])
+        elif said.startswith("plugin") and "as planned" in str(record.exc_info):
+            pass
         elif record.levelno >= logging.ERROR or "failed and restarts" in said:
             self._ledger.complain(f"logged: {self.format(record)}")

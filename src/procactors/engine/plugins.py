@@ -73,22 +73,29 @@ class PluginsActor(Actor[Any]):
     async def _take_turn(self, plugin: Plugin) -> float:
         """Run a plugin if it is its turn here; return in how many seconds to look again."""
         room = self._room
+        if room.is_closing:
+            return _LONGEST_S
         begin = BeginTurn(plugin.key, room.member.id, lambda last_run, now: due_at(plugin, last_run, now))
         turn: Turn = await room.persistence.ask(Write(begin), timeout=None)
         if not turn.is_taken and turn.due_at is None:
             return min(plugin.interval, room.options.lease_s / 2)  # somebody runs it, and may die of it
         if turn.is_taken:
-            await self._run(plugin, turn.last_run)
+            if not await self._run(plugin, turn.last_run):
+                return _LONGEST_S  # whoever comes next begins it anew
             await room.persistence.ask(Write(EndTurn(plugin.key, room.member.id)), timeout=None)
         next_at = due_at(plugin, turn.due_at, room.store.now()) if turn.is_taken else turn.due_at
         assert next_at is not None
         return min(max(0.0, next_at - room.store.now()), _LONGEST_S)
 
-    async def _run(self, plugin: Plugin, last_run: float | None) -> None:
+    async def _run(self, plugin: Plugin, last_run: float | None) -> bool:
+        """Run a plugin; False if that was cut short: a closing manager does nothing for it any more."""
         try:
             await plugin.run(self._manager, None if last_run is None else to_datetime(last_run))
         except Exception:  # noqa: BLE001 - a plugin's error is its own, and is logged
+            if self._room.is_closing:
+                return False
             _log.exception("plugin %r failed; its next run comes when it would have come", plugin.key)
+        return True
 
 
 def due_at(plugin: Plugin, last_run: float | None, now: float) -> float:

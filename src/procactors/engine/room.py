@@ -67,6 +67,7 @@ class Room:
         self.max_running = max_running
         self.name = name
         self.runs = runs
+        self.is_closing = False
         self.has_slot: Callable[[], bool] = lambda: True
         """False where a new process would surely have to queue, so that nobody needs to ask for a slot."""
         self.step_of_task: Callable[[str], str | None] = lambda _: None

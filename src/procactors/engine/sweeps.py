@@ -133,7 +133,9 @@ class Sweeps:
             await self._free(OwnedBy(member.id, is_gone=True), f"manager {member.identity.name} is gone")
         if also_own:
             await self._free(OwnedBy(me.id, is_gone=False), "the engine was restarted")
-        may_have_freed = also_own or bool(dead)
+        owners = await self._room.store.running(0)
+        has_orphans = bool(owners.keys() - {m.id for m in members})
+        may_have_freed = also_own or bool(dead) or has_orphans
         if may_have_freed:
             await self._free(Orphaned(), "its manager is gone")
         return Adoption(len(members) - len(dead) > 1, may_have_freed)

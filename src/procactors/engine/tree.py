@@ -73,6 +73,7 @@ class Tree:
 
     async def open(self) -> None:
         """Open the store, start all actors. Raises what went wrong, with nothing left behind."""
+        self._room.is_closing = False
         try:
             loop = self._room.loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -112,13 +113,14 @@ class Tree:
     async def close(self) -> None:
         """Release what runs, stop all actors, close the store. Twice is fine."""
         self._closing.set()
+        self._room.is_closing = True
         if self._task is not None:
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([self._task])
 
     async def kill(self) -> None:
         """End without a word, as `kill -9` would: nothing is released, no row is removed."""
-        self._leaves_some = True
+        self._leaves_some = self._room.is_closing = True
         await self._cut_short()
 
     async def _cut_short(self) -> None:

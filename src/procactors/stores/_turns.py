@@ -33,7 +33,8 @@ class Turn(msgspec.Struct, frozen=True):
     Attributes:
         is_taken: Whether the asker is to run the plugin now; else somebody does, or it is not due.
         last_run: When the last run began that came to an end.
-        due_at: When the next one is due, or when the one begins that was taken; None: somebody runs it.
+        due_at: When the next one is due, or when the one begins that was taken; None: somebody runs it, or
+            the asker is taken for dead.
     """
 
     is_taken: bool
@@ -49,7 +50,10 @@ class EndTurn(msgspec.Struct, frozen=True):
 
 
 def begin(operation: BeginTurn, now: float) -> Talk[Turn]:
-    """Take the turn if it is due and nobody has it; one whose runner is gone is due at once."""
+    """Take the turn if it is due and nobody has it; one whose runner is gone is due at once.
+
+    Who is taken for dead gets no turn until it has shown that it is not: others would take it away at once.
+    """
     rows = yield One("plugin", (operation.key,))
     last_run, runner, is_alive = rows[0] if rows else (None, None, None)
     if runner is not None and is_alive and runner != operation.manager:
@@ -58,6 +62,8 @@ def begin(operation: BeginTurn, now: float) -> Talk[Turn]:
         due_at = operation.due_at(last_run, now)
         if due_at > now + SLACK_S:
             return Turn(is_taken=False, last_run=last_run, due_at=due_at)
+    if not (yield One("is_member", (operation.manager,))):
+        return Turn(is_taken=False, last_run=last_run)
     yield One("begin_plugin", (operation.key, now, operation.manager))
     return Turn(is_taken=True, last_run=last_run, due_at=now)
 

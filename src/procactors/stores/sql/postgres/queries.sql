@@ -485,6 +485,10 @@ UPDATE procactors_managers SET lease_until = $1::DOUBLE PRECISION WHERE id = $2:
 SELECT id, name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
 FROM procactors_managers ORDER BY id;
 
+-- name: is_member
+-- Whether a manager is known, and not taken for dead.
+SELECT 1 FROM procactors_managers WHERE id = $1::BIGINT;
+
 -- name: unregister_managers
 DELETE FROM procactors_managers WHERE id = ANY ($1::BIGINT[]);
 

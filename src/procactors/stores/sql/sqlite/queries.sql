@@ -471,6 +471,10 @@ INSERT OR IGNORE INTO procactors_managers (
 SELECT id, name, kind, host, boot_id, pid_namespace, os_pid, os_started, registered_at, lease_until
 FROM procactors_managers ORDER BY id;
 
+-- name: is_member
+-- Whether a manager is known, and not taken for dead.
+SELECT 1 FROM procactors_managers WHERE id = ?;
+
 -- name: unregister_managers
 DELETE FROM procactors_managers WHERE id IN (SELECT value FROM json_each(?));
 
