@@ -144,7 +144,7 @@ class SqliteStore(TalkingStore):
         await self._end_lease()
         for connection in (self._reader, self._writer):
             if connection is not None:
-                await connection.close()
+                await self._outside(connection.close())
                 connection.join()
         self._reader = self._writer = None
 
