@@ -74,7 +74,7 @@ class Biography:
         to_undo: The steps that are completed and can be undone, with their outputs.
         was_cancelled: True once a cancel was recorded, until somebody goes back by hand.
         is_back: Whether the attempt that has begun last is to be made again under its number.
-        ends: How it ended, each time.
+        ends: How it ended, each time; the last time at `ended_at`.
         outputs: What it finished with, each time.
         completed: How often each step was completed.
         answers: How many interrupts were answered.
@@ -101,6 +101,7 @@ class Biography:
         self.is_back = False
         self.was_cancelled = False
         self.ends = []
+        self.ended_at = 0.0
         self.answers = 0
         self.owner = None
         self._must_be_cancelled = False
@@ -284,6 +285,7 @@ class Biography:
             assert event.error.type == "UndoFailedError", "it has failed before it is undone"
             self.in_step = False
             self.ends.append("undo failed")
+            self.ended_at = event.at.timestamp()
             self._must_be_cancelled = False
             return
         self._end(event)
@@ -305,5 +307,6 @@ class Biography:
         self.undo = None
         self.in_step = False
         self.ends.append(self.status)
+        self.ended_at = event.at.timestamp()
         assert self.status == "cancelled" or not self._must_be_cancelled, "it was to end as cancelled"
         self._must_be_cancelled = False

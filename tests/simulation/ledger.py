@@ -10,15 +10,18 @@ from collections import Counter
 
 import msgspec
 
+from procactors import UnknownProcessError
 from procactors.model.event_body import encode_body
 from procactors.model.state import apply, is_owned
 from procactors.stores import _reading
+from procactors.stores._batch import Resume
 from procactors.stores._on_sqlite import converse
 from procactors.stores._talk import One
 from tests.simulation.biography import Biography
 from tests.simulation.cancels import Cancels
 from tests.simulation.owners import Owners
 from tests.simulation.plugin_turns import Turns
+from tests.simulation.remains import Remains
 from tests.simulation.slots import Slots
 
 PAGE = 10_000
@@ -33,7 +36,7 @@ class Ledger:
         trouble: What must not have happened, in words; empty if all is well.
     """
 
-    def __init__(self, witness, max_running, on_trouble, watch=None):
+    def __init__(self, witness, max_running, keep_ended_s, on_trouble, watch=None):
         self.lives = {}
         self.log = []
         self.trouble = []
@@ -49,6 +52,8 @@ class Ledger:
         self._cancels = Cancels(self)
         self.owners = Owners(self)
         self.turns = Turns(self)
+        self.remains = Remains(self, keep_ended_s)
+        self.resumes = 0
         self._on_trouble = on_trouble
         self._watch = watch
 
@@ -60,6 +65,8 @@ class Ledger:
     def heard(self, act, error):
         """Note what a user was told."""
         self.errors[f"{act}: {type(error).__name__}"] += 1
+        if isinstance(error, UnknownProcessError) and not self.remains.explains_unknown(error.pid):
+            self.complain(f"{act}: {error}")
 
     def note_abandoned(self, actor):
         """Note that a process's actor was left behind with its step: it needs no slot meanwhile."""
@@ -70,17 +77,19 @@ class Ledger:
         self.trouble.append(problem)
         self._on_trouble()
 
-    def see(self, connection, line, operations, outcomes):
-        """Look at what a commit has added, which came from a manager by its line."""
+    def see(self, connection, line, operations, outcomes, now):
+        """Look at what a commit has added, which came from a manager by its line; None: an application's."""
         self.commits += 1
         try:
             self.owners.check(line, operations, outcomes)
             self.turns.check(connection, line, operations, outcomes)
+            self.remains.check(connection, operations, outcomes, now)
+            self.resumes += any(isinstance(operation, Resume) for operation in operations)
             events, last = converse(connection, _reading.events_after(self.position, PAGE))
             for event in events:
                 assert event.position == self.position + 1, f"position {event.position} after {self.position}"
                 self.position = event.position
-                self._note(event, line.member.id)
+                self._note(event, line.member.id if line else 0)
             assert last == self.position
             for pid in {event.pid: None for event in events}:
                 self._compare(converse(connection, _reading.record(pid)))
@@ -104,6 +113,7 @@ class Ledger:
                 self._children[life.parent_pid, life.name, life.key] = life
             else:
                 life.live(event)
+                self.owners.check_ability(manager, life, kind)
                 self._witness.check_end(life, event)
             state = self._states.get(event.pid)
             self._states[event.pid] = apply(state, event, life.plan)

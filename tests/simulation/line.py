@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import math
 
 import anyio
+
+from procactors.stores._batch import Purge
 
 NEVER_FREEZES = {"open", "close", "register", "unregister", "now", "lease_left"}
 
@@ -20,22 +23,25 @@ class Line:
 
     Attributes:
         member: Who the manager is; None: it is not registered yet.
+        has_rare: Whether the manager has the service of that name.
         may_be_missed: Whether its lease may have run out at some time, so that others may take over from it.
         ended_at: When the manager was no more.
     """
 
-    def __init__(self, memory, ledger):
-        self._memory = memory
+    def __init__(self, storage, ledger, has_rare):
+        self.has_rare = has_rare
+        self._storage = storage
+        self._store = storage.reached()
         self._ledger = ledger
         self._frozen_until = 0.0
         self._unmuting = None
-        self._kept = None
+        self._lease_s = 0.0
         self.member = None
         self.may_be_missed = False
         self.ended_at = math.inf
 
     def __getattr__(self, name):
-        method = getattr(self._memory, name)
+        method = getattr(self._store, name)
         if name in NEVER_FREEZES or not inspect.iscoroutinefunction(method):
             return method
 
@@ -53,24 +59,30 @@ class Line:
             await anyio.sleep(left)
 
     async def commit(self, operations):
-        """Commit, in the sight of the ledger."""
+        """Commit, in the sight of the ledger, which has to see what ends before it is deleted."""
         await self._pass()
-        outcomes = await self._memory.commit(operations)
-        self._ledger.see(self._memory._connection, self, operations, outcomes)
+        outcomes = []
+        for _, some in itertools.groupby(operations, lambda operation: isinstance(operation, Purge)):
+            outcomes += await self._commit(list(some))
         await self._pass()
+        return outcomes
+
+    async def _commit(self, operations):
+        outcomes = await self._store.commit(operations)
+        self._ledger.see(self._storage.connection, self, operations, outcomes, self._store.now())
         return outcomes
 
     async def register(self, identity, lease_s):
         """Become known."""
-        self.member = await self._memory.register(identity, lease_s)
-        self._kept = self._memory._kept[anyio.get_current_task().id]
+        self._lease_s = lease_s
+        self.member = await self._storage.register(self._store, identity, lease_s)
         self._ledger.owners.lines[self.member.id] = self
         return self.member
 
     async def unregister(self, member):
         """Go for good."""
         self.may_be_missed = True
-        await self._memory.unregister(member)
+        await self._store.unregister(member)
 
     # Faults.
 
@@ -82,16 +94,17 @@ class Line:
     def mute(self, seconds):
         """Let no renewal of the lease through for so long."""
         self.may_be_missed = True
-        if self._unmuting is not None:
+        if self.member is None:
+            return
+        if self._unmuting is None:
+            self._storage.mute(self.member, self._lease_s)
+        else:
             self._unmuting.cancel()
-        if self._kept is not None:
-            self._lease = [one for one in self._kept if one[0].id == self.member.id] or self._lease
-            self._kept[:] = [one for one in self._kept if one not in self._lease]
-            self._unmuting = asyncio.get_running_loop().call_later(seconds, self._unmute)
+        self._unmuting = asyncio.get_running_loop().call_later(seconds, self._unmute)
 
     def _unmute(self):
         self._unmuting = None
-        self._kept += self._lease
+        self._storage.unmute(self.member, self._lease_s)
 
     def begin_end(self):
         """Know that the manager is about to end."""
@@ -101,4 +114,6 @@ class Line:
 
     def end(self):
         """Know that the manager is no more."""
+        if self.member is not None:
+            self._storage.bury(self.member, self._lease_s)
         self.ended_at = asyncio.get_running_loop().time()

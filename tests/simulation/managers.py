@@ -11,9 +11,7 @@ from procactors.testing import SimulatedStore, manager
 from tests.simulation.line import Line
 from tests.simulation.witness import Eye
 
-OPTIONS = ManagerOptions(
-    grace_s=3, store_patience_s=8, keep_ended_s=10**9, blocked_loop_s=3600, blocked_after_s=10
-)
+OPTIONS = ManagerOptions(grace_s=3, store_patience_s=8, blocked_loop_s=3600, blocked_after_s=10)
 
 
 class Managers:
@@ -58,14 +56,15 @@ class Place:
             await anyio.sleep(self._rng.choice((0, 0.1, 3, 10)))
 
     async def _live(self):
-        line = Line(self._world.memory, self._world.ledger)
+        has_rare = self._number == 0 or self._rng.random() < 0.5
+        line = Line(self._world.storage, self._world.ledger, has_rare)
         store = SimulatedStore(line)
         eye = Eye(self._world.witness, line)
         m = manager(
             clock=self._world.clock,
             store=store,
             run=self.runs,
-            services={"witness": eye},
+            services={"witness": eye, **({"rare": self} if has_rare else {})},
             plugins=self._world.plugins.of(line) if self.runs else (),
             options=self._world.outside.options,
             max_running=self._world.max_running,

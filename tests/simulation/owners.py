@@ -42,6 +42,13 @@ class Owners:
         )
         self.robbed.add((record.pid, record.owner))
 
+    def check_ability(self, manager, life, kind):
+        """See that a step runs only where there is what it needs."""
+        if kind == "StepStarted" and "rare" in life.plan.steps[life.step].services:
+            assert self.lines[manager].has_rare, (
+                f"{life.step} begins in manager {manager}, without its service"
+            )
+
     def excuses(self, line, pid):
         """Tell whether what this manager does to a process may be out of date."""
         return (pid, line.member.id) in self.robbed

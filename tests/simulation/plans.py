@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from procactors import Each, Parallel, Process, Retry, Sleep, Step
 from tests.simulation.elsewhere import placed
 from tests.simulation.steps import act, undo
@@ -9,6 +11,8 @@ from tests.simulation.steps import act, undo
 MOST_STEPS = 4
 DEEPEST = 2
 SERVICES = ("witness",)
+RARE = ("witness", "rare")
+"""Not all managers have that."""
 GROUPS = (None, "red", "blue")
 
 
@@ -37,7 +41,8 @@ class Plans:
     def _process(self, name, depth, limits=None):
         steps = {f"s{number}": self._step(f"s{number}", depth) for number in range(self._most(MOST_STEPS))}
         timeout = self._rng.choice((None, None, None, 5, 20, 60))
-        return Process(name, steps, timeout=timeout, **(limits or {}))
+        keep = self._rng.choice((None, None, None, None, 0, 20, 300))
+        return Process(name, steps, timeout=timeout, keep=keep, **(limits or {}))
 
     def _most(self, most):
         return self._rng.randint(1, most)
@@ -74,6 +79,8 @@ class Plans:
         if rng.random() < 0.1:
             more["interrupts"] = True
         step = Step(name, act, kwargs={"does": does}, services=SERVICES, **more, **self._frame())
+        if rng.random() < 0.07:
+            return replace(step, services=RARE)
         return placed(rng, self._children, step)
 
     def _work(self):

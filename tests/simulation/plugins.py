@@ -42,9 +42,8 @@ class Plugins:
 
     def _process(self, rng, number):
         does = {"seconds": rng.choice((0, 1, 8))}
-        return Process(
-            f"cron{number}", [Step("s0", act, kwargs={"does": does}, services=("witness",))], timeout=None
-        )
+        steps = [Step("s0", act, kwargs={"does": does}, services=("witness",))]
+        return Process(f"cron{number}", steps, timeout=None, keep=rng.choice((None, 0, 3)))
 
     def of(self, line):
         """Return the plugins of the manager that has this line to the store."""

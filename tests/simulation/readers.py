@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from procactors import ProcactorsError, ProcessEndedError, StepProgressed
+from procactors import HistoryGoneError, ProcactorsError, ProcessEndedError, StepProgressed
 
 LONGEST_S = 30
 
@@ -45,16 +45,14 @@ class Readers:
             async for event in events:
                 if isinstance(event, StepProgressed):
                     continue
-                assert event.position == self.last + 1, f"position {event.position} after {self.last}"
-                self.last = event.position
-                self._check(event)
+                self.last = self._follows(self.last, event)
 
     async def _follow_one(self, manager):
         lives = list(self._ledger.lives.values())
         life = self._rng.choice([life for life in lives if not life.is_ended] or lives or [None])
         if life is None:
             return
-        look_on = self._rng.choice((self._read_result, self._read_history))
+        look_on = self._rng.choice((self._read_result, self._read_history, self._read_all))
         with anyio.move_on_after(LONGEST_S):
             await look_on(manager, life)
 
@@ -76,6 +74,28 @@ class Readers:
                 assert event.seq == last + 1, f"event {event.seq} of {life.pid} after {last}"
                 last = event.seq
                 self._check(event)
+
+    async def _read_all(self, manager, _life):
+        """Read all events from one position on, unless what comes after it is deleted."""
+        remains, last = self._ledger.remains, self._rng.choice((0, self._ledger.position // 2))
+        gone = remains.position_gone
+        try:
+            async with manager.subscribe(after=last) as events:
+                assert gone <= last, f"events up to {gone} are deleted, and {last} was no position too late"
+                async for event in events:
+                    if isinstance(event, StepProgressed):
+                        continue
+                    last = self._follows(last, event)
+        except HistoryGoneError as error:
+            self._ledger.heard("_read_all", error)
+            assert remains.position_gone > last, f"nothing after {last} is deleted"
+
+    def _follows(self, last, event):
+        """See that nothing is left out between this event and the one before, and return its position."""
+        is_next = event.position > last and self._ledger.remains.explains_gap(last, event.position)
+        assert is_next, f"position {event.position} after {last}"
+        self._check(event)
+        return event.position
 
     def _check(self, event):
         seen, known = (event.pid, event.seq, type(event).__name__), self._ledger.log[event.position - 1]

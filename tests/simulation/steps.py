@@ -11,7 +11,7 @@ from tests.simulation.outputs import digest, output_of, returned
 BEAT_S = 0.4
 
 
-async def act(data, ctx, *, does, witness):
+async def act(data, ctx, *, does, witness, rare=None):
     """Do what the plan says."""
     with witness.body(ctx, data) as body:
         await _work(ctx, does)

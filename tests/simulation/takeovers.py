@@ -14,13 +14,18 @@ class Takeovers:
     def __init__(self, world, lease_s):
         self._world = world
         self._lease_s = lease_s
+        self._lent_at = 0.0
 
     async def watch(self):
         """Look again and again, until the simulation is over."""
         while not self._world.is_over.is_set():
             await anyio.sleep(1)
+            if self._world.storage.is_lent:
+                self._lent_at = self._world.clock.monotonic()
             healthy_since = min(place.healthy_from for place in self._world.places if place.runs)
-            self._look(self._world.clock.monotonic() - self._lease_s - SOON_S, healthy_since)
+            self._look(
+                self._world.clock.monotonic() - self._lease_s - SOON_S, max(healthy_since, self._lent_at + 1)
+            )
 
     def _look(self, then, healthy_since):
         ledger = self._world.ledger

@@ -5,10 +5,11 @@ from __future__ import annotations
 import anyio
 
 from procactors import ActorStoppedError, NotInterruptedError, ProcactorsError
+from tests.simulation.in_file import InFile
 
 ACTS = {
-    "start": 12, "cancel": 4, "proceed": 8, "retry": 3, "rewind": 3, "skip": 2, "fork": 1, "pause": 1,
-    "resume": 3, "read": 1,
+    "start": 12, "start_within": 3, "cancel": 4, "proceed": 8, "retry": 3, "rewind": 3, "skip": 2, "fork": 1,
+    "pause": 1, "drain": 1, "resume": 3, "read": 1,
 }  # fmt: skip
 KEYS = (None, None, None, "one", "two")
 CONFLICTS = ("return", "return", "raise", "replace", "skip")
@@ -19,11 +20,12 @@ LONGEST_S = 90
 class User:
     """One user, who does one thing after the other."""
 
-    def __init__(self, rng, plans, ledger, managers):
+    def __init__(self, rng, plans, world):
         self._rng = rng
         self._plans = plans
-        self._ledger = ledger
-        self._managers = managers
+        self._ledger = world.ledger
+        self._managers = world.managers
+        self._storage = world.storage
         self.paused = set()
 
     async def do_something(self):
@@ -42,7 +44,9 @@ class User:
 
     def _any(self, *statuses):
         lives = list(self._ledger.lives.values())
-        wanted = [life for life in lives if life.status in statuses]
+        wanted = [
+            life for life in lives if life.status in statuses and life.pid not in self._ledger.remains.gone
+        ]
         return self._rng.choice(wanted or lives) if lives else None
 
     async def _start(self, manager):
@@ -57,6 +61,21 @@ class User:
             delay=rng.choice((None, None, None, 0, 3)),
             group=rng.choice((None, "red", "blue")),
         )
+
+    async def _start_within(self, manager):
+        """Start in a transaction of one's own, which may be rolled back."""
+        if not isinstance(self._storage, InFile):
+            return
+        is_committed = self._rng.random() < 0.5
+        async with self._storage.transaction() as connection:
+            handle = await manager.start(self._plans.draw(), {"items": []}, tx=connection)
+            await anyio.sleep(self._rng.choice((0, 0.1, 3)))
+            connection.execute("COMMIT" if is_committed else "ROLLBACK")
+            self._ledger.see(self._storage.connection, None, (), (), 0)
+        found = "SELECT 1 FROM procactors_processes WHERE pid = ?"
+        is_there = self._storage.connection.execute(found, (handle.pid,)).fetchone() is not None
+        if is_there != is_committed:
+            self._ledger.complain(f"{handle.pid} was committed: {is_committed}; it is there: {is_there}")
 
     async def _cancel(self, manager):
         life = self._any("running", "waiting", "sleeping", "undoing", "interrupted")
@@ -119,6 +138,20 @@ class User:
         name = self._rng.choice((None, *(plan.name for plan in self._plans.limited)))
         self.paused.add(name)
         await manager.pause(name)
+
+    async def _drain(self, manager):
+        """Pause, and wait until nothing runs, which holds until somebody resumes."""
+        name = self._rng.choice((None, *(plan.name for plan in self._plans.limited)))
+        self.paused.add(name)
+        resumes = self._ledger.resumes
+        try:
+            await manager.drain(timeout=self._rng.choice((0.5, 5)), name=name)
+        except TimeoutError as error:
+            self._ledger.heard("drain", error)
+            return
+        running = [life for life in self._ledger.alive() if life.is_owned and name in {None, life.name}]
+        if running and resumes == self._ledger.resumes:
+            self._ledger.complain(f"{name} is drained, and {self._ledger.title(running[0].pid)} runs")
 
     async def _resume(self, manager):
         if self.paused:

@@ -10,19 +10,22 @@ import anyio
 import msgspec
 
 from procactors import ProcactorsError, Process, Step
-from procactors.stores.memory import MemoryStore
 from tests.simulation import faults
+from tests.simulation.in_file import InFile
 from tests.simulation.ledger import Ledger
 from tests.simulation.managers import OPTIONS, Managers, Place
 from tests.simulation.outside import Outside
 from tests.simulation.plans import Plans
 from tests.simulation.plugins import Plugins
 from tests.simulation.readers import Readers
+from tests.simulation.storage import InMemory
 from tests.simulation.takeovers import Takeovers
 from tests.simulation.turns import TurnClock
 from tests.simulation.users import User
 from tests.simulation.witness import Witness
 
+IN_FILE = 8
+"""One in so many simulations has its state in a real file."""
 HORIZON_S = 60
 """For so long users and fate are at work."""
 PATIENCE_S = 6 * 3600
@@ -71,12 +74,19 @@ class World:
         rng = self._rng("world")
         self.clock = TurnClock()
         self.max_running = rng.choice((1, 2, 3, 8))
+        self.options = msgspec.structs.replace(
+            OPTIONS, keep_ended_s=rng.choice((10**9, 10**9, 1000, 100, 10, 0))
+        )
+        self.is_patient = rng.random() < 0.03
+        """Whether it is waited until all is deleted that has to be."""
         self.witness = Witness(seed, self.clock)
         self.scope = anyio.CancelScope()
-        self.ledger = Ledger(self.witness, self.max_running, self.scope.cancel, watch)
+        self.ledger = Ledger(
+            self.witness, self.max_running, self.options.keep_ended_s, self.scope.cancel, watch
+        )
         self.witness.ledger = self.ledger
-        self.memory = MemoryStore("memory://", self.clock, OPTIONS)
-        self.outside = Outside(seed, self.clock, OPTIONS)
+        self.storage = (InMemory if seed % IN_FILE else InFile)(self.clock, self.options)
+        self.outside = Outside(seed, self.clock, self.options)
         self.managers = Managers()
         self.is_calm = anyio.Event()
         self.is_over = anyio.Event()
@@ -90,9 +100,7 @@ class World:
         ]
         self.plugins = Plugins(self._rng("plugins"), self.ledger.turns, self.is_calm)
         self.readers = Readers(self._rng("readers"), self)
-        self.users = [
-            User(self._rng(f"user {number}"), plans, self.ledger, self.managers) for number in range(2)
-        ]
+        self.users = [User(self._rng(f"user {number}"), plans, self) for number in range(2)]
 
     def _rng(self, purpose):
         return Random(f"{self.seed} {purpose}")
@@ -111,6 +119,7 @@ class World:
             log.removeHandler(handler)
             self.witness.leave()
             self.clock.uninstall()
+            await self.storage.close()
         ledger = self.ledger
         return Report(self.seed, ledger.digest, ledger.commits, ledger.counts, ledger.errors, ledger.trouble)
 
@@ -178,11 +187,14 @@ class World:
         await anyio.sleep(1)
         if self.ledger.alive():
             self.ledger.complain("slots were given away, and did not come back")
+        if self.is_patient and not self.plugins.ticks:
+            await anyio.sleep(1000)
         try:
             self.plugins.check_at_the_end(self.ledger.lives.values(), self.clock.wall())
+            self.ledger.remains.check_at_the_end(self.clock.wall())
         except AssertionError as error:
             self.ledger.complain(str(error))
-        if self.readers.last != self.ledger.position:
+        if not self.ledger.remains.explains_gap(self.readers.last, self.ledger.position + 1):
             self.ledger.complain(f"a reader has come to {self.readers.last} of {self.ledger.position} events")
 
     async def _end(self):
@@ -192,12 +204,11 @@ class World:
             self.ledger.complain(str(error))
         if self.ledger.trouble:
             return
-        await self.memory.open()
+        await self.storage.open()
         try:
-            self.ledger.check_at_the_end(self.memory._connection)
+            self.ledger.check_at_the_end(self.storage.connection)
         except AssertionError as error:
             self.ledger.complain(str(error))
-        await self.memory.close()
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         if left:
             self.ledger.complain(f"tasks left over: {left}")
