@@ -1,8 +1,8 @@
 """Deferral's view of a plain aiosqlite connection.
 
 SQLite's Python driver tells nobody when a transaction ends, so the adapter wraps the connection's own
-`commit`, `rollback`, `execute` and `close`: it sees what goes through these, whoever calls them, but
-not what a cursor or a script executes on its own.
+methods that execute statements or end something: it sees what goes through these, whoever calls them, but
+not what a cursor executes on its own, nor savepoints within a script.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from aiosqlite.context import contextmanager
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from aiosqlite import Connection, Cursor
+    from aiosqlite import Connection
 
+_EXECUTING = ("execute", "executemany", "execute_insert", "execute_fetchall")
+"""Methods of a connection that execute a statement."""
 _KEY = "_procactors_deferred"
 """Attribute in which a connection keeps its adapter, so that it is wrapped once only."""
 _CONTROL = re.compile(
@@ -39,10 +41,10 @@ class AiosqliteTransactions:
         """Callbacks per open savepoint, the outermost first; at the front those of none."""
         self._commits_each = False
         self._sections = 0
-        self._execute = connection.execute
         self._own_commit = connection.commit
         wrapped: dict[str, Any] = {
-            "execute": partial(_execute, self),
+            **{name: partial(_execute, self, getattr(connection, name)) for name in _EXECUTING},
+            "executescript": partial(_execute_script, self, connection.executescript),
             "commit": partial(self._then, connection.commit, is_rollback=False),
             "rollback": partial(self._then, connection.rollback, is_rollback=True),
             "close": partial(self._then, connection.close, is_rollback=True),
@@ -115,18 +117,24 @@ class AiosqliteTransactions:
         if is_open:
             self._resolve(committed=not is_rollback)
 
-    async def executed(self, sql: str, parameters: Iterable[Any] | None) -> Cursor:
-        """Execute a statement and see what it has done to the transaction.
+    async def executed(
+        self, execution: Awaitable[Any], control: re.Match[str] | None = None, *, is_script: bool = False
+    ) -> Any:
+        """Wait for an execution, and see what it has done to the transaction.
+
+        Args:
+            execution: What to wait for.
+            control: What the statement controls; None: nothing.
+            is_script: Whether it is a script, before which the driver commits.
 
         Cancellation: it may have been executed.
         """
-        control = _CONTROL.match(sql)
         was_open = self.in_transaction()
         try:
-            cursor: Cursor = await self._execute(sql, parameters)
+            result = await execution
         except BaseException:
             if was_open and not self.in_transaction():
-                self._resolve(committed=False)
+                self._resolve(committed=is_script)
             raise
         if control is not None and control["name"]:
             self._note_savepoint(control)
@@ -134,7 +142,7 @@ class AiosqliteTransactions:
             await self._own_commit()
         if was_open and not self.in_transaction():
             self._resolve(committed=control is None or not control["rollback"])
-        return cursor
+        return result
 
     def _note_savepoint(self, control: re.Match[str]) -> None:
         name = control["name"].strip("\"'`[]").casefold()
@@ -159,12 +167,25 @@ class AiosqliteTransactions:
                 callback(committed)
 
 
+# These stand for methods of a connection: to be awaited, or used by `async with`.
+
+
 @contextmanager
 async def _execute(
-    transactions: AiosqliteTransactions, sql: str, parameters: Iterable[Any] | None = None
-) -> Cursor:
-    """Stand for the `execute` of a connection: to be awaited, or used by `async with`."""
-    return await transactions.executed(sql, parameters)
+    transactions: AiosqliteTransactions,
+    function: Callable[..., Awaitable[Any]],
+    sql: str,
+    *args: Any,
+    **more: Any,
+) -> Any:
+    return await transactions.executed(function(sql, *args, **more), _CONTROL.match(sql))
+
+
+@contextmanager
+async def _execute_script(
+    transactions: AiosqliteTransactions, function: Callable[..., Awaitable[Any]], sql_script: str
+) -> Any:
+    return await transactions.executed(function(sql_script), is_script=True)
 
 
 def adapter_of(connection: Connection) -> AiosqliteTransactions:

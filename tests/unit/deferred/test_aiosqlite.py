@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import suppress
 
 import aiosqlite
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from procactors.deferred import (
     AtomicSectionUpdate,
     AutoCommitUpdate,
+    CallableUpdate,
     DeferredUpdates,
     Report,
     TransactionRoundDefiningUpdate,
@@ -166,12 +168,59 @@ async def test_outermost_savepoint_commits_when_it_is_released(connection, log):
     assert log == ["after"]
 
 
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("executemany", ["INSERT INTO rows VALUES (?)", [("new",), ("taken",)]]),
+        ("execute_insert", ["INSERT INTO rows VALUES ('taken')"]),
+        ("execute_fetchall", ["INSERT INTO rows VALUES ('taken') RETURNING text"]),
+    ],
+)
+async def test_conflict_is_seen_by_whichever_method_it_comes(connection, method, arguments):
+    await writing(connection, "taken")()
+    await connection.commit()
+    await writing(connection, "a")()
+    update = CallableUpdate(print, cancel_on_rollback=[connection])
+    with pytest.raises(sqlite3.IntegrityError):
+        await getattr(connection, method)(*arguments)
+    assert (update.is_cancelled, connection.in_transaction) == (True, False)
+
+
+@pytest.mark.parametrize("script", ["SELECT 1; SELECT 2;", "SELECT 1; nonsense;", "ROLLBACK;"])
+async def test_script_commits_what_is_open_before_it(connection, committed, script):
+    await connection.execute("BEGIN")
+    await writing(connection, "a")()
+    update = CallableUpdate(print, cancel_on_rollback=[connection])
+    with suppress(sqlite3.OperationalError):
+        await connection.executescript(script)
+    assert (update.open_transactions, update.is_cancelled) == (0, False)
+    assert await committed() == ["a"]
+
+
+async def test_auto_commit_is_for_many_rows_at_once_too(connection, committed):
+    seen = []
+
+    async def write(db):
+        await db.executemany("INSERT INTO rows VALUES (?)", [("a",), ("b",)])
+        seen.extend(await committed())
+
+    updates = DeferredUpdates(connection)
+    updates.add(AutoCommitUpdate(connection, write))
+    await updates.run()
+    assert seen == ["a", "b"]
+
+
 async def test_connection_works_as_before_and_has_one_adapter(connection):
     assert transactions_of(connection) is adapter_of(connection)
     async with connection.execute("SELECT ?", (5,)) as cursor:
         assert await cursor.fetchone() == (5,)
-    cursor = await connection.execute("SELECT 6")
+    cursor = await connection.execute(sql="SELECT 6")
     assert await cursor.fetchone() == (6,)
+    async with connection.execute_fetchall("SELECT ?", parameters=(7,)) as rows:
+        assert list(rows) == [(7,)]
+    await connection.execute_insert("INSERT INTO rows VALUES ('a')")
+    await connection.executescript(sql_script="DELETE FROM rows;")
+    assert await connection.execute_fetchall("SELECT text FROM rows") == []
 
 
 async def test_closed_connection_is_in_no_transaction(connection, log):
