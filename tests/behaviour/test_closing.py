@@ -21,6 +21,7 @@ from procactors import (
     RetryAfter,
     Step,
 )
+from procactors.engine.messages import Committed, Errand, LookAgain, Queued, StoreChanged
 from procactors.testing import SimulatedStore
 from tests.behaviour.history import history, kinds, only, until, until_status
 from tests.behaviour.steps import ask, echo, fail_often, forever, gated, note, plain, sleeps, slow_to_end
@@ -349,3 +350,18 @@ async def test_a_process_that_is_cancelled_while_its_manager_closes_is_cancelled
         with pytest.raises(ProcessCancelledError):
             await client.result(handle.pid)
     assert "failed" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "news",
+    [Queued(), LookAgain(), StoreChanged(), Errand("news"), Committed(())],
+    ids=lambda news: type(news).__name__,
+)
+@pytest.mark.parametrize("actor", ["streams", "supervisor"])
+async def test_news_that_come_while_it_closes_are_no_warning(memory_world, caplog, news, actor):
+    m = memory_world.manager()
+    async with m:
+        ref = getattr(m._room, actor)
+    caplog.clear()
+    ref.tell(news)
+    assert caplog.text == ""

@@ -25,18 +25,21 @@ class Start(Request[Any], frozen=True, gc=False):
 class Queued(Message, frozen=True):
     """A process waits in the store for a slot: no later one may overtake it."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "signals"
 
 
 class LookAgain(Message, frozen=True):
     """Something may have become due, or a slot may be free: see whether to claim, once nothing else waits."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "later"
 
 
 class Errand(Message, frozen=True):
     """It is time for the errand of this name."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "later"
     name: str
 
@@ -48,6 +51,7 @@ class Errand(Message, frozen=True):
 class StoreChanged(Message, frozen=True):
     """Another OS process has changed the store."""
 
+    is_hint: ClassVar[bool] = True
     lane: ClassVar[str] = "signals"
 
 
@@ -184,6 +188,7 @@ class WriteProgress(Message, frozen=True):
 class Committed(Message, frozen=True):
     """These events are in the store now."""
 
+    is_hint: ClassVar[bool] = True
     written: tuple[Written, ...]
     progress: tuple[StepProgressed, ...] = ()
 
