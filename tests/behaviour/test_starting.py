@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 from datetime import UTC, timedelta
 
 import anyio
@@ -18,6 +19,7 @@ from procactors import (
     StepNotResolvableError,
     StepStatus,
 )
+from procactors.actors import ReplySlot
 from tests.behaviour.history import history, kinds, only
 from tests.behaviour.steps import echo, gated, grow, note
 
@@ -270,3 +272,15 @@ async def test_options_without_an_end_are_limits_that_are_never_reached(world):
     async with world.manager(options=ManagerOptions(**{**endless, **often})) as m:
         handle = await m.start(Process("p", [echo]), {"n": 1})
         assert await handle.result() == {"n": 1}
+
+
+async def test_a_running_process_holds_nothing_of_what_has_started_it(memory_world, probe):
+    async with memory_world.manager(max_running=300) as m:
+        handles = [await m.start(Process("p", {"gated": gated})) for _ in range(300)]
+        await anyio.wait_all_tasks_blocked()
+        replies = [one for one in gc.get_objects() if type(one) is ReplySlot and one.is_answered]
+        assert len(replies) < 200, "actors forget answered replies now and then, not at once"
+        del replies
+        probe.gates["gated"].set()
+        for handle in handles:
+            await handle.result()
