@@ -23,7 +23,11 @@ def without(monkeypatch):
 
 @pytest.mark.parametrize(
     ("module", "library", "extra"),
-    [("procactors.cron", "cronsim", "cron"), ("procactors.otel", "opentelemetry", "otel")],
+    [
+        ("procactors.cron", "cronsim", "cron"),
+        ("procactors.deferred.sqlalchemy", "sqlalchemy", "sqlalchemy"),
+        ("procactors.otel", "opentelemetry", "otel"),
+    ],
 )
 def test_a_module_names_its_extra(without, module, library, extra):
     without(library, module)

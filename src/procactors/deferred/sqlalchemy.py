@@ -9,8 +9,12 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+try:
+    from sqlalchemy import event
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+except ModuleNotFoundError as error:
+    hint = f'procactors.deferred.sqlalchemy needs an extra ({error}): pip install "procactors[sqlalchemy]"'
+    raise ImportError(hint) from error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
