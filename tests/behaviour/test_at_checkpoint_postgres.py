@@ -87,6 +87,15 @@ async def goes_on(data):
     return data
 
 
+LIMIT = "procactors.stores._on_postgres.GUESTS_S"
+
+
+@pytest.fixture(autouse=True)
+def on_a_slow_machine(monkeypatch):
+    """Give functions more time than they have, but where that is what a test is about."""
+    monkeypatch.setattr(LIMIT, 60)
+
+
 @pytest.fixture
 async def manager(postgres):
     url = postgres.url(f"guests{next(_schemas)}")
@@ -119,8 +128,6 @@ async def test_what_it_writes_is_committed_with_the_checkpoint(manager, function
         (hides_an_error, "InFailedSQLTransactionError"),
         (raises, "ZeroDivisionError: after all"),
         (wants_to_exit, "SystemExit: 3"),
-        (waits_in_the_database, "250 ms"),
-        (waits_in_the_program, "250 ms"),
         (rolls_back, "neither commit nor roll back"),
         (begins_another, "neither commit nor roll back"),
         (is_plain, "an async one with a store in PostgreSQL"),
@@ -135,3 +142,12 @@ async def test_an_error_fails_the_attempt_and_spares_the_batch(manager, function
         await handle.result()
     assert await ledger(manager) == ["entered"] * 5
     assert only(await history(manager, bad.pid), "StepFinished") == []
+
+
+@pytest.mark.parametrize("function", [waits_in_the_database, waits_in_the_program])
+async def test_what_takes_too_long_is_undone(manager, function, monkeypatch):
+    monkeypatch.setattr(LIMIT, 0.25)
+    handle = await manager.start(Process("p", [hands_over]), function.__name__)
+    with pytest.raises(ProcessFailedError, match="250 ms"):
+        await handle.result()
+    assert await ledger(manager) == []
