@@ -260,6 +260,10 @@ class TestTheEnd:
                 raise ValueError("block")
 
 
+def test_a_scheduler_has_the_name_of_its_actor():
+    assert DeferredScheduler(name="responses").name == "responses"
+
+
 def test_limit_is_at_least_one():
     with pytest.raises(ValueError, match="1 or more"):
         DeferredScheduler(max_running=0)

@@ -39,7 +39,7 @@ def test_a_function_whose_place_is_taken_by_something_else_is_refused():
         return data
 
     stray.__module__, stray.__qualname__ = __name__, "CONSTANT"
-    with pytest.raises(InvalidDefinitionError, match="names something else"):
+    with pytest.raises(InvalidDefinitionError, match="names something other"):
         reference.register(stray)
 
 
