@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
 import pytest
 
 from procactors.errors import InvalidDefinitionError, StepNotResolvableError
@@ -60,3 +64,20 @@ def test_a_method_of_an_object_is_refused_as_the_object_could_not_be_found_again
     with pytest.raises(InvalidDefinitionError, match=r"Kitchen\.cook is bound to"):
         Step("cook", Kitchen().cook)
     assert Step("clean", Kitchen.clean).reference.endswith(":Kitchen.clean")
+
+
+@pytest.mark.parametrize(
+    ("spec", "file", "name"),
+    [
+        ("shop.__main__", "/srv/shop/__main__.py", "shop"),
+        ("shop.nightly", "/srv/shop/nightly.py", "shop.nightly"),
+        (None, "/srv/nightly.py", "nightly"),
+        (None, None, "__main__"),
+    ],
+)
+def test_the_main_program_is_known_by_its_module_or_its_file(monkeypatch, spec, file, name):
+    main = ModuleType("__main__")
+    main.__spec__ = None if spec is None else ModuleSpec(spec, loader=None)
+    main.__file__ = file
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert reference.module_name("__main__") == name
