@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
+
 import pytest
 from trio.testing import MockClock
 
 from procactors.actors import ActorSystem
+from procactors.testing import VirtualClock
 from tests.unit.actors.samples import Heard, LoopClock, running_tasks
 
 
@@ -22,7 +26,28 @@ def heard():
 
 
 @pytest.fixture
-async def system(heard):
+async def virtual_time(anyio_backend_name, request):
+    """Time that passes only when everything waits, on asyncio too: no grace ends as the machine is busy."""
+    if anyio_backend_name == "trio" or getattr(request.function, "is_in_real_time", False):
+        yield
+        return
+    clock = VirtualClock()
+    clock.install()
+    yield
+    clock.uninstall()
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if (
+            inspect.iscoroutinefunction(getattr(item, "obj", None))
+            and Path(__file__).parent in item.path.parents
+        ):
+            item.fixturenames.insert(0, "virtual_time")
+
+
+@pytest.fixture
+async def system(heard, virtual_time):
     """A system that leaves no task behind."""
     before = running_tasks()
     async with ActorSystem(clock=LoopClock(), observer=heard) as system:

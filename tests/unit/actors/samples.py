@@ -21,6 +21,15 @@ SOON = ChildOptions(backoff=Backoff(first_s=0, jitter=False), grace_s=0.01)
 ONCE = ChildOptions(restart=Restart.TEMPORARY, grace_s=0.01)
 
 
+def in_real_time(test):
+    """Mark a test in which the loop is never idle, so that virtual time would never go on.
+
+    Something swallows its cancellation, which asyncio repeats without a pause, or blocks the loop.
+    """
+    test.is_in_real_time = True
+    return test
+
+
 class LoopClock(SystemClock):
     """Goes with the loop, whose time trio's mock clock makes virtual."""
 

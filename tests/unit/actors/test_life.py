@@ -23,6 +23,7 @@ from tests.unit.actors.samples import (
     Stubborn,
     happens,
     ignore_the_end,
+    in_real_time,
     until,
 )
 
@@ -208,6 +209,7 @@ async def test_on_stop_is_bounded_by_the_grace(system, caplog):
 
 
 @REAL_TIME
+@in_real_time
 @pytest.mark.parametrize("how", ["stop", "failure"])
 async def test_actor_whose_on_stop_ignores_its_bound_is_abandoned(system, how):
     class Never(Sample):
@@ -376,6 +378,7 @@ async def test_loop_that_cancels_all_its_tasks_ends_an_actor_for_good():
 
 
 @REAL_TIME
+@in_real_time
 async def test_actor_that_swallows_cancellation_is_abandoned_and_reported(system, heard, caplog):
     ref = await system.start(Stubborn, name="mule", options=ONCE)
     answers = []
@@ -398,6 +401,7 @@ async def test_actor_that_swallows_cancellation_is_abandoned_and_reported(system
 
 
 @REAL_TIME
+@in_real_time
 async def test_abandoned_actor_waits_for_nobody_any_more(system):
     """What it asked when it was left may still be asked by others, without a ring being seen."""
     other, hold = await system.start(Sample), Hold()
@@ -435,6 +439,7 @@ async def test_actor_in_a_shielded_wait_is_abandoned(system):
 
 
 @ASYNCIO_ONLY
+@in_real_time
 @pytest.mark.parametrize("shield", [False, True])
 async def test_task_group_of_an_abandoned_actor_leaves_no_task(system, shield):
     async def work(actor):
@@ -454,6 +459,7 @@ async def test_task_group_of_an_abandoned_actor_leaves_no_task(system, shield):
 
 
 @REAL_TIME
+@in_real_time
 async def test_child_tasks_of_an_abandoned_actor_are_cancelled(system):
     ended = []
 

@@ -23,6 +23,7 @@ from tests.unit.actors.samples import (
     Sample,
     Urgent,
     happens,
+    in_real_time,
     turns,
     until,
 )
@@ -303,6 +304,7 @@ async def test_cancelled_ask_is_dropped_unrun_and_counted(held):
     assert ref.cell.turns.expired == 1
 
 
+@in_real_time
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # it blocks the loop's thread for a moment
 async def test_ask_whose_time_passed_while_the_loop_was_blocked_is_dropped_when_its_turn_comes(held):
     """The timer has had no chance to fire: the deadline in the envelope is what counts."""

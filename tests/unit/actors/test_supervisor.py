@@ -33,6 +33,7 @@ from tests.unit.actors.samples import (
     Sample,
     Stubborn,
     happens,
+    in_real_time,
     turns,
     until,
 )
@@ -490,6 +491,7 @@ async def test_failure_of_a_temporary_one_concerns_nobody_else(system):
 
 
 @REAL_TIME
+@in_real_time
 async def test_one_that_is_abandoned_when_halted_does_not_hold_up_the_rest(system):
     supervisor = await system.supervise("line", Strategy.REST_FOR_ONE)
     a = await supervisor.start(Sample, options=SOON)

@@ -25,6 +25,7 @@ from tests.unit.actors.samples import (
     Sample,
     Stubborn,
     happens,
+    in_real_time,
     running_tasks,
     turns,
     until,
@@ -209,6 +210,7 @@ async def test_cancelled_block_stops_its_actors_in_order_and_does_not_cancel_the
 
 
 @REAL_TIME
+@in_real_time
 async def test_block_that_times_out_can_end_although_an_actor_swallows_cancellation():
     before = running_tasks()
     with anyio.fail_after(60), anyio.move_on_after(0.01) as scope:
@@ -264,6 +266,7 @@ async def test_cancelled_block_keeps_the_error_that_it_raised():
 
 
 @REAL_TIME
+@in_real_time
 @pytest.mark.parametrize("nested", [False, True])
 async def test_block_with_an_abandoned_actor_ends_well_and_leaves_no_task(nested):
     before = running_tasks()
@@ -282,6 +285,7 @@ async def test_block_with_an_abandoned_actor_ends_well_and_leaves_no_task(nested
 
 
 @REAL_TIME
+@in_real_time
 async def test_error_that_is_not_of_the_abandoned_is_not_hidden_by_them():
     async def work(actor):
         raise TheEnd

@@ -23,6 +23,7 @@ from tests.unit.actors.samples import (
     Sample,
     happens,
     ignore_the_end,
+    in_real_time,
     until,
 )
 
@@ -205,6 +206,7 @@ async def test_actor_cannot_spawn_in_on_stop(system):
 
 
 @REAL_TIME
+@in_real_time
 async def test_task_that_ignores_its_end_is_abandoned(system, heard):
     begun = anyio.Event()
 

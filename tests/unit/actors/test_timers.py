@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from procactors._clock import SystemClock
 from procactors.actors._timers import TimerHeap
-from tests.unit.actors.samples import LoopClock, happens, turns, until
+from tests.unit.actors.samples import LoopClock, happens, in_real_time, turns, until
 
 
 class HandClock(SystemClock):
@@ -123,6 +123,7 @@ def test_heap_calls_what_a_plain_list_would(steps):
         assert len(heap) == len(waiting)
 
 
+@in_real_time
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # asyncio's loop takes no virtual time
 async def test_many_timers_are_called_in_order(heap):
     called = []
