@@ -81,7 +81,8 @@ async def test_a_worker_that_works_is_live_and_ready_and_one_that_is_stopped_doe
     async with running("procactors", "worker", TARGET, "--health-port", 0) as worker:
         probe = Probe(worker)
         await probe.until("ready", 200)
-        assert await probe.ask("live") == (200, {"is_live": True, "is_ready": True, "reason": ""})
+        told = {"is_live": True, "is_ready": True, "reason": "", "warnings": []}
+        assert await probe.ask("live") == (200, told)
         assert (await probe.ask("nonsense"))[0] == 404
         worker.process.send_signal(signal.SIGSTOP)
         while state_of(worker.os_pid) != "T":  # noqa: ASYNC110 - the kernel does it soon
