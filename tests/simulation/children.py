@@ -75,16 +75,19 @@ class Leash:
 
 
 class LeashedPool(ProcessPool):
-    """The workers of one manager."""
+    """The workers of one manager; `children` are those that it has ever had, in the order of their starts."""
 
     def __init__(self, clock, options, leashes, witness):
         super().__init__(clock, options)
         self.clock = clock
         self.leashes = leashes
         self.witness = witness
+        self.children = []
 
     def _start(self, launch):
-        return LeashedWorker(launch, asyncio.get_running_loop(), self._gone, self)
+        worker = LeashedWorker(launch, asyncio.get_running_loop(), self._gone, self)
+        self.children.append(worker.child)
+        return worker
 
     def cut_lifelines(self):
         """Let happen to the workers what happens when their manager is killed."""
@@ -188,6 +191,18 @@ class Child(Party):
             self._stop()
         elif self.state in {"works", "leaves"}:
             self._is_to_be_stopped = True
+
+    @property
+    def may_be_shot(self):
+        """Whether it is known what it does: nothing."""
+        return not self._process.is_over and (self.state == "idle" or self.is_asleep)
+
+    def shoot(self):
+        """Be killed by a stranger; of one that is idle it is noticed only when it is wanted."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        if self.is_asleep:
+            self.run.how = "SIGKILL"
+            self.expect_death("is killed")
 
     def cut_lifeline(self):
         """Be killed by the kernel, as its manager is gone."""

@@ -14,7 +14,17 @@ class Fault(NamedTuple):
     when: str = ""
 
 
-KINDS = {"none": 4, "crash": 5, "kill": 2, "close": 2, "fail": 3, "slow": 2, "freeze": 3, "mute": 2}
+KINDS = {
+    "none": 4,
+    "crash": 5,
+    "kill": 2,
+    "close": 2,
+    "fail": 3,
+    "slow": 2,
+    "freeze": 3,
+    "mute": 2,
+    "strike": 2,
+}
 
 
 def draw(rng):

@@ -6,12 +6,15 @@ import math
 
 import anyio
 
-from procactors import ManagerOptions
+from procactors import ManagerOptions, ProcactorsError
 from procactors.testing import SimulatedStore, manager
 from tests.simulation.line import Line
 from tests.simulation.witness import Eye
 
 OPTIONS = ManagerOptions(grace_s=3, store_patience_s=8, blocked_loop_s=3600, blocked_after_s=10)
+
+LONGEST_WAIT_S = 15
+"""For the moment to strike at."""
 
 
 class Managers:
@@ -78,7 +81,7 @@ class Place:
                 await m.open()
                 self._world.managers.enter(self._number, m)
                 self.healthy_from = self._world.clock.monotonic()
-                is_killed = await self._suffer(store, line)
+                is_killed = await self._suffer(m, store, line)
         finally:
             self._world.managers.leave(self._number)
             self.healthy_from = math.inf
@@ -93,7 +96,7 @@ class Place:
     def _expect_health_in(self, seconds):
         self.healthy_from = max(self.healthy_from, self._world.clock.monotonic() + seconds)
 
-    async def _suffer(self, store, line):
+    async def _suffer(self, m, store, line):
         """Let happen what is to happen, until this manager ends; True: it is killed."""
         while self._faults:
             with anyio.move_on_after(self._faults[0].after):
@@ -103,6 +106,9 @@ class Place:
             fault = self._faults.pop(0)
             if fault.kind in {"kill", "close"}:
                 return fault.kind == "kill"
+            if fault.kind == "strike":
+                await self._cancel_what_clings(m, line)
+                return self._rng.random() < 0.7
             self._suffer_one(fault, store, line)
         await self._world.is_calm.wait()
         store.delay(0)
@@ -125,3 +131,22 @@ class Place:
                 line.freeze(fault.number)
             case "mute":
                 line.mute(fault.number)
+
+    async def _cancel_what_clings(self, m, line):
+        """Wait for a process whose step will take its time to end, and cancel it: in the midst of that."""
+        lives = self._world.ledger.lives
+        with anyio.move_on_after(LONGEST_WAIT_S):
+            while not (  # noqa: ASYNC110 - none tells of it
+                found := [one for one in lives.values() if _clings(one, line)]
+            ):
+                await anyio.sleep(0.1)
+            try:
+                await m.cancel(found[0].pid)
+            except ProcactorsError as error:
+                self._world.ledger.heard("cancel", error)
+            await anyio.sleep(0.1)
+
+
+def _clings(life, line):
+    is_running = life.status == "running" and life.in_step and life.owner == line.member.id
+    return is_running and life.does(life.step, "clings")

@@ -34,8 +34,8 @@ class Outside:
         self._executors = []
         self.options = options
         self.share = 0
+        self._rng = rng = Random(f"{seed} outside")
         if has_children(seed):
-            rng = Random(f"{seed} outside")
             self._leashes = Leashes()
             self.share = STEPS
             self.options = replace(
@@ -57,6 +57,15 @@ class Outside:
         """Let the OS processes of a manager learn that it is killed, as the kernel would let them."""
         if self._leashes is not None:
             manager._room.executors._processes.cut_lifelines()
+
+    async def haunt(self, is_calm):
+        """Let OS processes be killed by strangers, such as the kernel when memory runs out."""
+        while self._leashes is not None and not is_calm.is_set():
+            await anyio.sleep(self._rng.choice((0.1, 1, 5, 10)))
+            children = [child for executors in self._executors for child in executors._processes.children]
+            targets = [child for child in children if child.may_be_shot]
+            if targets:
+                self._rng.choice(targets).shoot()
 
     async def end(self):
         """Wait for what was left behind, and see that nothing is left any more."""

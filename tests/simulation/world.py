@@ -131,6 +131,7 @@ class World:
             for place in self.places:
                 tasks.start_soon(place.run)
             tasks.start_soon(Takeovers(self, OPTIONS.lease_s).watch)
+            tasks.start_soon(self.outside.haunt, self.is_calm)
             tasks.start_soon(self.readers.follow_all)
             tasks.start_soon(self.readers.follow_some)
             async with anyio.create_task_group() as acting:
