@@ -39,6 +39,7 @@ class InFile:
         self._path = f"{self._folder.name}/store.db"
         self._returned = anyio.Event()
         self._put_off = []
+        self._living = {}
         self.is_lent = False
         self.connection = None
 
@@ -61,23 +62,38 @@ class InFile:
     async def register(self, store, identity, _lease_s):
         """Make a manager known, for ever."""
         member = await store.register(identity, FOR_EVER_S)
+        self._living[member.id] = member
         await self.open()
         return member
 
     def mute(self, member, lease_s):
         """Let a lease run out."""
+        self.forget(member)
         self._renew(member, self._clock.wall() + lease_s)
 
     def unmute(self, member, _lease_s):
         """Renew it."""
+        self._living[member.id] = member
         self._renew(member, self._clock.wall() + FOR_EVER_S)
 
     def bury(self, member, lease_s):
         """Let the lease of a dead manager run out, if it has not taken leave."""
+        self.forget(member)
         known = "SELECT 1 FROM procactors_managers WHERE id = ? AND lease_until > ?"
         until = self._clock.wall() + lease_s
         if self.connection.execute(known, (member.id, until)).fetchone():
             self._renew(member, until)
+
+    def forget(self, member):
+        """Renew a lease no more."""
+        self._living.pop(member.id, None)
+
+    def see_to_leases(self):
+        """Let those show that they are alive who were taken for dead."""
+        known = {number for (number,) in self.connection.execute("SELECT id FROM procactors_managers")}
+        for number, member in self._living.items():
+            if number not in known:
+                self._renew(member, self._clock.wall() + FOR_EVER_S)
 
     def _renew(self, member, until):
         if self.is_lent:
@@ -134,6 +150,14 @@ class LoopStore(SqliteStore):
         await self._file.until_free()
         self._file.lend()
         return nest(connection, talk)
+
+    async def members(self):
+        self._file.see_to_leases()
+        return await super().members()
+
+    async def unregister(self, member):
+        self._file.forget(member)
+        await super().unregister(member)
 
     def _renewal(self, member, lease_s):
         return None
