@@ -35,7 +35,7 @@ def _check_time(step, event, body, end):
     if step.executor == "process":
         assert end in STOPPED, f"it was stopped, and has ended with {end}"
         patience = ManagerOptions().kill_grace_s
-    elif body.elsewhere is not None:
+    elif body.elsewhere is not None and not step.kwargs["does"].get("defers"):  # else its code may have ended
         assert event.error.abandoned, "its thread was left behind, and nobody says so"
         patience = 0
     else:
