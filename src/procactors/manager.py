@@ -81,17 +81,17 @@ class ProcessManager(StartingUp, GoingBack, HoldingBack, Overview):
         check_making(run=run, max_running=max_running, name=name, options=options, observer=observer)
         check_sources(clock, rng)
         offered = services_in(services)
-        clock = clock or SystemClock()
+        clock, hears = clock or SystemClock(), observer or Observer()
         ids = Ids(clock, rng)
         room = Room(
             store=open_store(url, clock, options),
             clock=clock,
             ids=ids,
             options=options,
-            observer=observer or Observer(),
+            observer=hears,
             services=offered,
             catalog=Catalog(offered, modules),
-            executors=Executors(clock, options),
+            executors=Executors(clock, options, hears.trace_context),
             max_running=max_running,
             name=name or ids.name(),
             runs=run,

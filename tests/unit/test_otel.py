@@ -19,6 +19,7 @@ from procactors import Interrupt, ManagerOptions, Process, ProcessFailedError, R
 from procactors.otel import StepFilter, Telemetry, add_step
 from procactors.stores import open_store
 from procactors.testing import VirtualClock, manager
+from tests.unit.traced_steps import tells_its_trace, tells_its_trace_async
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "observability" / "grafana.json"
 
@@ -202,6 +203,30 @@ async def test_what_a_step_traces_is_below_its_attempt_also_in_a_thread(m, colle
 
 
 # The trace of who started it.
+
+
+class NotesTraces(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def emit(self, record):
+        self.seen.append(trace.get_current_span().get_span_context().trace_id)
+
+
+@pytest.mark.parametrize("call", [tells_its_trace, tells_its_trace_async])
+async def test_what_a_step_traces_in_a_worker_process_is_below_its_attempt(collector, call):
+    notes = NotesTraces()
+    logging.getLogger("traced").addHandler(notes)
+    try:
+        async with manager(observer=collector.telemetry) as m:
+            handle = await m.start(Process("p", {"a": Step("a", call, executor="process")}))
+            output = await handle.result()
+    finally:
+        logging.getLogger("traced").removeHandler(notes)
+    attempt = collector.span("a #1").context
+    assert output == {"trace": attempt.trace_id, "span": attempt.span_id}
+    assert notes.seen == [attempt.trace_id]
 
 
 async def test_a_process_belongs_to_the_trace_that_started_it(m, collector):

@@ -29,6 +29,7 @@ from procactors.executors.context import current_step
 from procactors.executors.failure import failure_of
 from procactors.executors.output import output_of
 from procactors.executors.telling import LogToManager, Telling, Wire, WorkerContext
+from procactors.executors.tracing import traced
 from procactors.model.step import Step
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def _outcome_of(order: wire.Run, telling: Telling) -> wire.Done | wire.Broke:
     token = current_step.set(ctx)
     try:
         step = _step_of(order)
-        output = output_of(_called(_prepared(step, telling), order, ctx), step, order.limit_bytes)
+        prepared = _prepared(step, telling)
+        with traced(order.trace):
+            output = output_of(_called(prepared, order, ctx), step, order.limit_bytes)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a step fails the step
         return wire.Broke(_failure_of(error, order))
     finally:

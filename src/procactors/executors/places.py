@@ -9,6 +9,8 @@ from procactors.executors.process_pool import ProcessPool
 from procactors.executors.thread import ThreadPool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procactors._clock import Clock
     from procactors.executors._executor import Executor
     from procactors.executors.call import PreparedStep
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 class Executors:
     """Says where a step runs; nothing is started before it is needed."""
 
-    def __init__(self, clock: Clock, options: ManagerOptions) -> None:
-        """Make them."""
+    def __init__(
+        self, clock: Clock, options: ManagerOptions, trace_context: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """Make them; `trace_context` returns the traceparent of the task that asks, if it is traced."""
         self._threads = ThreadPool(clock)
-        self._processes = ProcessPool(clock, options)
+        self._processes = ProcessPool(clock, options, trace_context)
         self._by_place: dict[str, Executor] = {
             "loop": LoopExecutor(self._threads),
             "thread": self._threads,

@@ -23,7 +23,7 @@ from procactors.executors.worker import Launch, Lost, Worker, levels
 from procactors.model.retry import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from procactors._clock import Clock
     from procactors.executors._executor import StepRun
@@ -36,8 +36,14 @@ if TYPE_CHECKING:
 class ProcessPool:
     """The workers of one manager."""
 
-    def __init__(self, clock: Clock, options: ManagerOptions) -> None:
-        """Begin without any worker; virtual time of `clock` waits for steps, but not for workers to stop."""
+    def __init__(
+        self, clock: Clock, options: ManagerOptions, trace_context: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """Begin without any worker; virtual time of `clock` waits for steps, but not for workers to stop.
+
+        `trace_context` is asked in each step's task for the traceparent that its worker goes on with.
+        """
+        self._trace_context = trace_context
         self.stop_s = options.kill_grace_s
         self._clock = clock
         self._options = options
@@ -86,6 +92,7 @@ class ProcessPool:
             limit_bytes=self._options.payload_limit_bytes,
             progress_every_s=self._options.progress_every_s,
             levels=levels(),
+            trace=self._trace_context(),
         )
 
     async def _outcome(self, launch: Launch, order: wire.Run, run: StepRun) -> wire.Done | wire.Broke:

@@ -42,6 +42,7 @@ class Run(msgspec.Struct, frozen=True, tag=True):
         limit_bytes: How large its output may be, as JSON.
         progress_every_s: How often progress is worth a message.
         levels: Levels of the manager's loggers by name; "" is the root.
+        trace: The W3C traceparent of the attempt; None: nobody traces it.
     """
 
     reference: str
@@ -55,6 +56,7 @@ class Run(msgspec.Struct, frozen=True, tag=True):
     limit_bytes: int
     progress_every_s: float
     levels: dict[str, int]
+    trace: str | None = None
 
 
 ToWorker = Hello | Run

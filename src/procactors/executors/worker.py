@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ class Worker:
         self._frames = wire.Frames()
         self._run: StepRun | None = None
         self._order: wire.Run | None = None
+        self._context = Context()
         self._outcome: asyncio.Future[wire.Done | wire.Broke | Lost] | None = None
         self._has_begun = False
         self._end, theirs = socket.socketpair()
@@ -105,6 +107,7 @@ class Worker:
         """
         self.steps += 1
         self._run, self._order, self._has_begun = run, order, False
+        self._context = copy_context()  # what it logs is logged here as if by the step, with its trace
         self._outcome = self._loop.create_future()
         if self.steps > 1:  # else it is what it said while it started, and failed to perhaps
             self.process.forget_stderr()
@@ -150,7 +153,7 @@ class Worker:
     def _heard(self, message: wire.FromWorker) -> None:
         run = self._run
         if isinstance(message, wire.Logged):
-            log_again(message, self._order)
+            self._context.run(log_again, message, self._order)
         elif run is None:
             return
         elif isinstance(message, wire.Begun):
