@@ -35,9 +35,9 @@ class Owners:
         )
 
     def _check_taken(self, line, record):
-        if record.owner in {None, line.member.id}:
+        if record.owner is None:
             return
-        assert self.lines[record.owner].may_be_missed, (
+        assert record.owner == line.member.id or self.lines[record.owner].may_be_missed, (
             f"{self._ledger.title(record.pid)} was taken away from manager {record.owner}, which lives"
         )
         self.robbed.add((record.pid, record.owner))

@@ -134,7 +134,7 @@ class Sweeps:
         if also_own:
             await self._free(OwnedBy(me.id, is_gone=False), "the engine was restarted")
         owners = await self._room.store.running(0)
-        has_orphans = bool(owners.keys() - {m.id for m in members})
+        has_orphans = bool(owners.keys() - {me.id, *(m.id for m in members)})
         may_have_freed = also_own or bool(dead) or has_orphans
         if may_have_freed:
             await self._free(Orphaned(), "its manager is gone")
