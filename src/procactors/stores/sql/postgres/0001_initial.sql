@@ -153,6 +153,16 @@ BEGIN
     END IF;
 END $$;
 
+-- A state that was spoilt by hand is that row's trouble, and not that of each query which meets it.
+CREATE FUNCTION procactors_number(state TEXT, field TEXT) RETURNS INTEGER
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+-- NULL if there is no such field, or if the text is no JSON.
+BEGIN
+    RETURN (state::json ->> field)::INTEGER;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION procactors_release_those_behind(
     ended BIGINT[], now DOUBLE PRECISION, ageing_s DOUBLE PRECISION
 ) RETURNS BIGINT LANGUAGE sql AS $$
@@ -164,7 +174,7 @@ CREATE FUNCTION procactors_release_those_behind(
             rank = CASE WHEN ended_at IS NULL
                 THEN greatest(now, (state::json ->> 'due_at')::DOUBLE PRECISION) - priority * ageing_s END,
             behind = NULL
-        WHERE behind = ANY (ended) RETURNING id
+        WHERE behind = ANY (ended) AND procactors_number(state, 'seq') IS NOT NULL RETURNING id
     ) SELECT count(*) FROM released
 $$;
 
