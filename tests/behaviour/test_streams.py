@@ -363,3 +363,24 @@ async def test_until_finds_nothing_in_an_ended_stream(m):
     handle = await m.start(THREE)
     with pytest.raises(AssertionError):
         await until(m, handle.pid, "ProcessFailed")
+
+
+async def test_subscribers_hear_of_an_event_in_the_order_in_which_they_came(m, probe):
+    handle = await m.start(Process("p", {"a": gated}), {})
+    heard = []
+
+    async def follow(number, is_there):
+        async with m.subscribe(handle.pid) as events:
+            async for event in events:
+                if event.seq == 3:
+                    is_there.set()
+                elif type(event).__name__ == "StepFinished":
+                    heard.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(30):
+            is_there = anyio.Event()
+            tasks.start_soon(follow, number, is_there)
+            await is_there.wait()
+        probe.gates["a"].set()
+    assert heard == list(range(30))

@@ -142,8 +142,8 @@ class LoopStore(SqliteStore):
         return LoopConnection(self.connect())
 
     async def _on(self, connection, function):
-        if connection is self._writer:
-            await self._file.until_free()
+        if connection is not None and connection is self._writer:
+            connection.until_free = self._file.until_free
         return await super()._on(connection, function)
 
     async def _borrow(self, connection, talk):
@@ -164,15 +164,22 @@ class LoopStore(SqliteStore):
 
 
 class LoopConnection:
-    """A connection without a thread."""
+    """A connection without a thread.
+
+    Attributes:
+        until_free: What one that writes waits for, right before it does.
+    """
 
     is_idle = True
 
     def __init__(self, bare):
         self.bare = bare
+        self.until_free = None
 
     async def run(self, function):
         await cancel_shielded_checkpoint()
+        if self.until_free is not None:
+            await self.until_free()
         return function(self.bare)
 
     async def close(self):

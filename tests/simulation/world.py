@@ -191,8 +191,9 @@ class World:
         if self.is_patient and not self.plugins.ticks:
             await anyio.sleep(1000)
         try:
-            self.plugins.check_at_the_end(self.ledger.lives.values(), self.clock.wall())
-            self.ledger.remains.check_at_the_end(self.clock.wall())
+            lives, remains = self.ledger.lives.values(), self.ledger.remains
+            self.plugins.check_at_the_end(lives, remains.gone, self.clock.wall())
+            remains.check_at_the_end(self.clock.wall())
         except AssertionError as error:
             self.ledger.complain(str(error))
         if not self.ledger.remains.explains_gap(self.readers.last, self.ledger.position + 1):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from procactors.model.event import StepProgressed
     from procactors.stores._batch import Written
 
+    _Followers = dict[Follower, None]  # a set would hand an event out in another order each time
+
 _PAGE = 1000
 _MOST_ALIVE = 100_000
 _RETRY_S = 1.0
@@ -49,9 +51,9 @@ class StreamsActor(Actor[Any]):
         """Follow the room's store."""
         self._room = room
         self._position = 0
-        self._of_all: set[Follower] = set()
-        self._of_one: dict[str, set[Follower]] = {}
-        self._of_end: dict[str, set[Follower]] = {}
+        self._of_all: _Followers = {}
+        self._of_one: dict[str, _Followers] = {}
+        self._of_end: dict[str, _Followers] = {}
         self._alive: set[str] = set()
         """Processes that this manager runs, unless others have taken them over unseen."""
         self._free: set[str] = set()
@@ -106,22 +108,22 @@ class StreamsActor(Actor[Any]):
     def _follow(self, follower: Follower) -> Followed:
         """Add a follower."""
         if follower.pid is None:
-            self._of_all.add(follower)
+            self._of_all[follower] = None
         else:
-            self._kept(follower).setdefault(follower.pid, set()).add(follower)
+            self._kept(follower).setdefault(follower.pid, {})[follower] = None
         return Followed(is_alive=follower.pid in self._alive or follower.pid in self._free)
 
     def _unfollow(self, follower: Follower) -> None:
         if follower.pid is None:
-            self._of_all.discard(follower)
+            self._of_all.pop(follower, None)
             return
         kept = self._kept(follower)
         if followers := kept.get(follower.pid):
-            followers.discard(follower)
+            followers.pop(follower, None)
             if not followers:
                 del kept[follower.pid]
 
-    def _kept(self, follower: Follower) -> dict[str, set[Follower]]:
+    def _kept(self, follower: Follower) -> dict[str, _Followers]:
         """Return where a follower of one process is kept: nearly all of them only wait for its end."""
         return self._of_end if follower.wants_ends_only else self._of_one
 

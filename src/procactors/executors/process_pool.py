@@ -48,7 +48,7 @@ class ProcessPool:
         self._clock = clock
         self._options = options
         self._places = anyio.Semaphore(options.workers)
-        self._workers: set[Worker] = set()
+        self._workers: dict[Worker, None] = {}
         self._idle: list[Worker] = []
 
     async def run(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext, run: StepRun) -> Any:
@@ -131,7 +131,7 @@ class ProcessPool:
         if self._idle and len(self._workers) >= self._options.workers:
             self._idle.pop(0).retire(self.stop_s)
         worker = self._start(launch)
-        self._workers.add(worker)
+        self._workers[worker] = None
         return worker
 
     def _start(self, launch: Launch) -> Worker:
@@ -144,7 +144,7 @@ class ProcessPool:
             self._idle.append(worker)
 
     def _gone(self, worker: Worker) -> None:
-        self._workers.discard(worker)
+        self._workers.pop(worker, None)
         if worker in self._idle:
             self._idle.remove(worker)
 
