@@ -104,9 +104,14 @@ def _children():
 
 def _command(pid):
     with contextlib.suppress(OSError):
-        if words := Path(f"/proc/{pid}/cmdline").read_bytes():
-            return words.replace(b"\0", b" ").decode(errors="replace").strip()
+        while not _has_ended(pid):
+            if words := Path(f"/proc/{pid}/cmdline").read_bytes():  # none while it is being replaced by exec
+                return words.replace(b"\0", b" ").decode(errors="replace").strip()
     return "which ended, and nobody waited for it"
+
+
+def _has_ended(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
 
 
 def _descriptors():

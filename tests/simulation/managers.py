@@ -108,6 +108,8 @@ class Place:
                 return fault.kind == "kill"
             if fault.kind == "strike":
                 await self._cancel_what_clings(m, line)
+                if self._world.is_calm.is_set():
+                    break
                 return self._rng.random() < 0.7
             self._suffer_one(fault, store, line)
         await self._world.is_calm.wait()

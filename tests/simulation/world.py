@@ -9,7 +9,7 @@ from random import Random
 import anyio
 import msgspec
 
-from procactors import ProcactorsError, Process, Step
+from procactors import ActorStoppedError, ProcactorsError, Process, Step
 from tests.simulation import faults
 from tests.simulation.in_file import InFile
 from tests.simulation.ledger import Ledger
@@ -156,8 +156,7 @@ class World:
             if manager is not None:
                 for user in self.users:
                     for name in sorted(user.paused, key=str):
-                        await manager.resume(name)
-                        user.paused.discard(name)
+                        await self._resume(manager, user, name)
                 for life in self.ledger.alive():
                     if life.status == "interrupted":
                         try:
@@ -169,6 +168,14 @@ class World:
             await anyio.sleep(max(1, waited / 20))
         for life in self.ledger.alive():
             self.ledger.complain(f"{self.ledger.title(life.pid)} is stuck: {life.status} at {life.running}")
+
+    async def _resume(self, manager, user, name):
+        try:
+            await manager.resume(name)
+        except (ProcactorsError, ActorStoppedError) as error:  # it is tried again
+            self.ledger.heard("resume", error)
+        else:
+            user.paused.discard(name)
 
     async def _fill_all_slots(self):
         """See that each manager has all its slots: so many processes run at once, and no more."""

@@ -122,13 +122,20 @@ class Worker:
     def retire(self, patience_s: float) -> None:
         """Let it end by itself, without a further step; kill it if it takes longer than `patience_s`."""
         if not self.process.is_over:
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                self._end.shutdown(socket.SHUT_WR)
+            self._send_no_more()
             self._loop.call_later(patience_s, self.process.kill)
 
     async def stop(self, grace_s: float, clock: Clock) -> None:
-        """End it and what it has started; see `OsProcess.stop`."""
+        """End it and what it has started; see `OsProcess.stop`.
+
+        An idle one ends by itself even if a step has made it deaf to SIGTERM.
+        """
+        self._send_no_more()
         await self.process.stop(grace_s, clock)
+
+    def _send_no_more(self) -> None:
+        with contextlib.suppress(OSError):  # it has ended
+            self._end.shutdown(socket.SHUT_WR)
 
     def _readable(self) -> None:
         """Take in what it has sent."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_SHORTEST_S = 1e-8
+"""A shorter pause takes so long: a loop takes it for none, and who waits for a moment would wait for ever."""
 _START = 1_767_225_600.0
 """2026-01-01T00:00Z."""
 
@@ -203,6 +205,9 @@ class _Patch:
     def _noting_call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
+        now = self._clock.monotonic()
+        if now < when < now + _SHORTEST_S:
+            when = now + _SHORTEST_S
         handle = self._call_at(when, callback, *args, context=context)
         self._clock.note_timer(handle)
         return handle

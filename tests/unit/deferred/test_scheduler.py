@@ -352,7 +352,7 @@ async def test_opportunistic_run_that_ends_by_an_error_is_logged_and_not_repeate
     updates = DeferredUpdates(opportunistic=True)
     for _ in range(2):
         updates.add_callable(parent)
-    async with DeferredScheduler() as scheduler:
+    async with DeferredScheduler(drain_s=0) as scheduler:
         scheduler.submit(updates)
         await anyio.wait_all_tasks_blocked()
     assert caplog.text.count("ended by an error") == 1
