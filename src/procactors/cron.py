@@ -1,8 +1,8 @@
 """Starts processes by the clock: a plugin with a cron expression (extra `cron`).
 
 Each instant starts one process, however many managers know the plugin and whatever crashes in between: the
-process's key is made of the plugin's key and the instant. (A process that is deleted before another manager
-takes over from one that crashed while it started it gives its key up too early: see `keep`.)
+process's key is made of the plugin's key and the instant. That holds for as long as the process is kept:
+if it is deleted before another manager takes over from one that crashed in between, the instant comes again.
 """
 
 from __future__ import annotations

@@ -200,6 +200,7 @@ async def test_closing_twice_does_nothing(world):
     await m.open()
     await m.close()
     await m.close()
+    assert not m.health().is_ready
 
 
 async def test_closing_what_was_never_open_does_nothing(world):

@@ -104,6 +104,8 @@ async def test_a_branch_retries_by_itself(world, probe):
     bad = Step("bad", fail_often, retry=Retry(attempts=3, delay=0.1))
     async with world.manager() as m:
         await (await m.start(Process("p", {"fork": Parallel({"bad": bad})}), {"n": 1})).result()
+        (branch,) = await m.list(name="fork.bad")
+        assert kinds(await history(m, branch.pid)).count("StepRetryScheduled") == 2
 
 
 async def test_a_branch_has_the_timeout_of_its_parent(world, probe):

@@ -124,6 +124,7 @@ async def test_an_interrupt_of_nothing(m):
 async def test_an_interrupt_with_a_negative_timeout_fails_the_step(m):
     handle = await m.start(Process("p", [ask_for_no_time, echo]))
     await ended(handle, ProcessFailedError)
+    assert "timeout" in (await handle.info()).error.message
 
 
 async def test_proceed_with_none_is_proceed_without_data(m):

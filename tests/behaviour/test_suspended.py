@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from procactors import Process, Step
+from procactors.engine.messages import Errand
 from procactors.testing import SimulatedStore, manager
 from tests.behaviour.history import history, kinds, until, until_true
 from tests.behaviour.steps import gated, grow
@@ -81,3 +82,15 @@ async def test_what_one_takes_up_that_is_taken_for_dead_and_dies_is_found_all_th
         probe.gates["a"].set()
         with anyio.fail_after(6):
             assert await m.result(handle.pid) == {"trail": ["b"]}
+
+
+async def test_who_is_taken_for_dead_does_not_take_its_own_processes_for_those_of_nobody(memory_world, probe):
+    async with memory_world.manager() as m:
+        handle = await m.start(Process("p", {"a": gated, "b": grow}, timeout=None))
+        await probe.reached["a"].wait()
+        await memory_world.memory.unregister(m._room.member)
+        m._room.supervisor.tell(Errand("adopt"))
+        await memory_world.clock.advance(1)
+        probe.gates["a"].set()
+        assert await handle.result() == {"trail": ["b"]}
+        assert "ProcessRecovered" not in kinds(await history(m, handle.pid))

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 PARENT_ENDED = "the process that started it has ended"
 
+_PAGE = 500
+_AT_ONCE = 200
+"""How many children are started in one turn of the event loop; ten thousand would hold it up for a second."""
+
 
 class Parent(msgspec.Struct, frozen=True):
     """Who starts children.
@@ -233,8 +237,3 @@ async def cancel_bereaved(room: Room) -> bool:
     for pid in pids:
         await control.cancel(room, pid, PARENT_ENDED)
     return len(pids) == _PAGE
-
-
-_PAGE = 500
-_AT_ONCE = 200
-"""How many children are started in one turn of the event loop; ten thousand would hold it up for a second."""

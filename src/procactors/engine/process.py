@@ -204,14 +204,14 @@ class ProcessActor(Actor[Message]):
 
     # The life of a process.
 
-    async def _is_stored(self) -> bool:
-        """Store the process if it is new, and let go of what was stored. False: it is not ours to run."""
+    async def _store_if_new(self) -> bool:
+        """Store the process if it is new, and let go of what was stored. False: it is not to be run here."""
         birth, self._birth = self._birth, None
         return birth is None or await self._journal.store(*birth)
 
     async def _go_on(self) -> None:
         """Run steps until the process is over or free, or something more urgent waits."""
-        if not await self._is_stored():
+        if not await self._store_if_new():
             return
         if self._ends.is_releasing:
             await self._release()

@@ -49,6 +49,7 @@ class ProcessPool:
         self._options = options
         self._places = anyio.Semaphore(options.workers)
         self._workers: dict[Worker, None] = {}
+        """In the order in which they were started."""
         self._idle: list[Worker] = []
 
     async def run(self, prepared: PreparedStep, data: msgspec.Raw, ctx: StepContext, run: StepRun) -> Any:
